@@ -1,0 +1,1 @@
+"""The platform: two thin shells (Dagster, FastAPI) over one domain."""

@@ -1,0 +1,1 @@
+"""Dagster assets: open a tenant, call one service or flow, report metadata. No decision lives here."""

@@ -1,0 +1,1 @@
+"""Dagster resources: each returns a plain object of bootstrap."""

@@ -1,0 +1,1 @@
+"""Dagster sensors: they translate 'this happened' into a run request or a delivery, nothing more."""
