@@ -1,0 +1,45 @@
+"""What stands on the wire: camelCase JSON, and how request bodies treat fields nobody asked for."""
+
+from typing import Any, ClassVar
+
+import structlog
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic.alias_generators import to_camel
+
+log = structlog.get_logger()
+
+#: Fields only the server may set; a body that carries one is refused instead of being half obeyed.
+SERVER_OWNED = frozenset(
+    {"id", "status", "createdAt", "updatedAt", "deletedAt", "approvedAt", "completedAt", "assignedAt", "xp", "coins",
+     "level", "levelAchieved", "certificate", "signatureHash", "checksum", "passwordHash"}
+)  # fmt: skip
+
+
+class WireModel(BaseModel):
+    """A response: camelCase names, built from attributes of rows and views."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, from_attributes=True)
+
+
+class RequestBody(BaseModel):
+    """A request body: camelCase names; unknown fields are ignored and logged, server-owned ones refused (400)."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=False, extra="ignore", hide_input_in_errors=True, allow_inf_nan=False
+    )
+    #: Server-owned names that this body may carry all the same, e.g. `status` where a person sets a status.
+    may_set: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _look_at_strangers(cls, body: Any) -> Any:
+        if not isinstance(body, dict):
+            return body
+        known = {field.alias or name for name, field in cls.model_fields.items()}
+        strangers = {str(name) for name in body} - known
+        owned = sorted((strangers & SERVER_OWNED) - cls.may_set)
+        if owned:
+            raise ValueError(f"{', '.join(owned)} is set by the server; leave it out")
+        if strangers:
+            log.info("request.unknown_fields", body=cls.__name__, fields=sorted(strangers)[:20])
+        return body

@@ -1,0 +1,84 @@
+"""Settings: the only reader of the environment.
+
+Every environment name of the specification is accepted; those that point at separate services are ignored with one log
+line, since here one process is all of them.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+#: Names of the specification that point at services which are one process here.
+IGNORED_NAMES = ("GPU_PROVISIONER_URL", "DATA_LIFECYCLE_URL")
+MIN_JWT_SECRET_CHARS = 32
+GATEWAY_PORT = 3000
+
+
+class Settings(BaseSettings):
+    """What an operator may set; defaults are what a first `shifty up` on one machine needs."""
+
+    model_config = SettingsConfigDict(env_prefix="SHIFTY_", populate_by_name=True, extra="ignore")
+
+    home: Path = Field(
+        default=Path(".shifty"), description="State of this installation: database, keys, assets, secrets"
+    )
+    database_url: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("DATABASE_URL", "SHIFTY_DATABASE_URL")
+    )
+    app_password: SecretStr | None = Field(default=None, description="Password of shifty_app on an external database")
+    postgres_major: int = Field(default=16, description="Embedded server: 16 or 18")
+    bind: str = Field(default="127.0.0.1", description="Address the API listens on")
+    base_port: int = Field(default=GATEWAY_PORT, ge=1024, le=65_000, description="Gateway port; services follow it")
+    dagster_port: int = Field(default=3070, ge=1024, le=65_535)
+    jwt_secret: SecretStr | None = Field(default=None, validation_alias=AliasChoices("JWT_SECRET", "SHIFTY_JWT_SECRET"))
+    token_ttl_s: int = Field(default=24 * 3600, ge=60)
+    open_registration: bool = Field(default=False, description="Let anybody register a tenant of their own")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("localhost", "127.0.0.1", "[::1]"), description="Host names the web servers answer to, comma-separated"
+    )
+    store_url: str | None = Field(default=None, description="fsspec URL of the asset store; default SHIFTY_HOME/assets")
+    metrics_token: SecretStr | None = Field(default=None, description="Bearer token of a metrics scraper")
+    log_level: str = Field(default="INFO", validation_alias=AliasChoices("SHIFTY_LOG_LEVEL", "LOG_LEVEL"))
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split(cls, hosts: object) -> object:
+        return tuple(part.strip() for part in hosts.split(",") if part.strip()) if isinstance(hosts, str) else hosts
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _strong(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is None:
+            return None
+        value = secret.get_secret_value()
+        if len(value) < MIN_JWT_SECRET_CHARS or "dev-secret" in value:
+            raise ValueError(
+                f"JWT_SECRET must have at least {MIN_JWT_SECRET_CHARS} characters and not be a 'dev-secret'; "
+                "leave it unset to have one generated in SHIFTY_HOME/secrets"
+            )
+        return secret
+
+    @field_validator("postgres_major")
+    @classmethod
+    def _known_major(cls, major: int) -> int:
+        if major not in (16, 18):
+            raise ValueError("the embedded PostgreSQL is 16 or 18")
+        return major
+
+
+def ignored_environment() -> tuple[str, ...]:
+    """Names that are set but have no effect here; the caller logs them once."""
+    return tuple(name for name in IGNORED_NAMES if name in os.environ)
+
+
+def child_environment(*, without: tuple[str, ...] = ()) -> dict[str, str]:
+    """The environment for a child process, without the given names."""
+    return {name: value for name, value in os.environ.items() if name not in without}
