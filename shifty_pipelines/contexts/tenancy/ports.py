@@ -1,0 +1,45 @@
+"""What tenancy needs from outside: password hashing and tokens."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from shifty_pipelines.kernel.tenant import Role, TenantId, UserId
+
+
+class PasswordHasher(Protocol):
+    """A slow, salted one-way function of passwords."""
+
+    def hash(self, password: str) -> str:
+        """An encoded hash with its salt and parameters."""
+        ...
+
+    def matches(self, encoded: str, password: str) -> bool:
+        """Whether the password is the one that was hashed; a malformed `encoded` never matches."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What a token says: who. Role and e-mail are for clients; the server reads its own rows."""
+
+    user_id: UserId
+    tenant_id: TenantId
+    session_id: uuid.UUID
+    role: Role
+    email: str
+    issued_at: datetime
+    expires_at: datetime
+
+
+class Tokens(Protocol):
+    """Signs and reads bearer tokens."""
+
+    def issue(self, claims: Claims) -> str:
+        """A signed token."""
+        ...
+
+    def read(self, token: str) -> Claims | None:
+        """The claims of a token that is ours and not expired; None for anything else, never an exception."""
+        ...
