@@ -290,8 +290,9 @@ def _create_once(path: Path, content: bytes) -> None:
         with _locked(directory, fcntl.LOCK_EX):
             if os.path.lexists(path):
                 return
-            fresh = path.with_name(f"{path.name}.new")  # left over from a crash, it is written anew
-            fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            fresh = path.with_name(f"{path.name}.new")
+            fresh.unlink(missing_ok=True)  # half written by a creator that was killed: the lock is ours now
+            fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
                 _write_all(fd, content, 0)
                 os.fsync(fd)
@@ -306,7 +307,8 @@ def _create_once(path: Path, content: bytes) -> None:
 def _make_private_directory(directory: Path) -> None:
     if directory.is_dir():
         return
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_private_directory(directory.parent)
+    directory.mkdir(mode=0o700, exist_ok=True)
     parent = os.open(directory.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(parent)
