@@ -14,6 +14,7 @@ from shifty_pipelines.contexts.tenancy.service import Authenticated
 from shifty_pipelines.kernel.tenant import Actor, TenantId, system_actor
 from shifty_pipelines.services import Services
 
+
 class Entrance(Protocol):
     """What these flows need of the platform."""
 
