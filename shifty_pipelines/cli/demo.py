@@ -143,8 +143,8 @@ def _create_mission(owner: Person, tenant_id: TenantId, event: dict[str, Any]) -
 
 
 def _label(member: Person, tenant_id: TenantId) -> None:
-    claimed = _data(member.client.post(f"/api/v1/tenants/{tenant_id}/missions/next", json={"count": 1}))
-    for mission in claimed:
+    claimed = member.client.post(f"/api/v1/tenants/{tenant_id}/missions/next", json={"count": 1})
+    for mission in claimed.raise_for_status().json()["data"]:
         answer = {"userId": member.user_id, "result": {"selectedOption": "upstream_data", "confidence": 0.9}}
         member.client.post(f"/api/v1/missions/{mission['id']}/complete", json=answer).raise_for_status()
 
@@ -169,5 +169,5 @@ def _summarise(event: dict[str, Any], mission: dict[str, Any], profiles: list[di
     console.print(table)
 
 
-def _data(answer: httpx.Response) -> Any:
-    return answer.raise_for_status().json()["data"]
+def _data(answer: httpx.Response) -> dict[str, Any]:
+    return dict(answer.raise_for_status().json()["data"])

@@ -139,7 +139,7 @@ W_contra = TypeVar("W_contra", contravariant=True)
 class Reaction(Protocol[W_contra]):
     """What one subscriber does about one event, inside the unit of work it is given."""
 
-    def __call__(self, work: W_contra, event: DeliveredEvent) -> None:
+    def __call__(self, work: W_contra, event: DeliveredEvent, /) -> None:
         """React; must be idempotent by `event.id` for whatever it does outside the database."""
         ...
 

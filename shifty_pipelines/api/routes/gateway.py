@@ -10,9 +10,10 @@ from pydantic import BaseModel
 from sqlalchemy import text
 
 from shifty_pipelines.api.catalogue import GATEWAY, SERVICES, Service
-from shifty_pipelines.api.guard import CallDep, Platform, PlatformDep
+from shifty_pipelines.api.guard import CallDep, PlatformDep
 from shifty_pipelines.api.middleware import RequestFigures
 from shifty_pipelines.api.routing import router_of
+from shifty_pipelines.bootstrap import Platform
 from shifty_pipelines.kernel.errors import Forbidden
 
 Status = Literal["healthy", "unhealthy", "not_built"]
