@@ -103,8 +103,7 @@ class FileKeySlots:
         with self._opened(tenant_id, os.O_RDWR) as fd, _locked(fd, fcntl.LOCK_EX):
             wrapping.check_header(os.pread(fd, HEADER_BYTES, 0))
             first = _slot_count(fd)
-            # A torn tail was never returned to anyone, because it was never fsynced: cutting it loses nothing.
-            os.ftruncate(fd, _offset(first))
+            # A torn tail counts as no slot and is written over: never fsynced, it was never returned to anyone.
             new = range(first, first + count)
             _write_all(fd, b"".join(map(wrapping.fresh_record, new)), _offset(first))
             os.fsync(fd)

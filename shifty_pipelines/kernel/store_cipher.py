@@ -47,9 +47,6 @@ def encrypt(key: bytes, source: BinaryIO, target: BinaryIO, binding: bytes) -> C
             pipe.raise_failure()
             digest.update(chunk)
             size += len(chunk)
-    except BaseException:
-        pipe.swallows = True
-        raise
     finally:
         encrypting.close()
     pipe.raise_failure()
@@ -96,7 +93,6 @@ class _Target(io.RawIOBase):
         super().__init__()
         self._file = file
         self._failure: Exception | None = None
-        self.swallows = False
         self.written_bytes = 0
 
     def writable(self) -> bool:
@@ -104,11 +100,11 @@ class _Target(io.RawIOBase):
 
     def write(self, content: Buffer, /) -> int:
         size_bytes = memoryview(content).nbytes
-        if not self.swallows:
+        if self._failure is None:
             try:
                 self._file.write(content)
             except Exception as failure:  # noqa: BLE001 - kept whole, and raised by `raise_failure`
-                self._failure, self.swallows = failure, True
+                self._failure = failure
             self.written_bytes += size_bytes
         return size_bytes
 

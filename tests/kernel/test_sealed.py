@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shifty_pipelines.kernel.key_files import FileKeySlots
@@ -24,8 +24,8 @@ from shifty_pipelines.kernel.tenant import TenantId
 TENANT = TenantId(uuid.UUID("11111111-1111-4111-8111-111111111111"))
 OTHER_TENANT = TenantId(uuid.UUID("22222222-2222-4222-8222-222222222222"))
 
-#: Lone surrogates included: JSON may carry them.
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
+LONE_SURROGATE = "\ud800"  # JSON may carry one
 
 
 @pytest.fixture
@@ -34,6 +34,7 @@ def keys() -> MemoryKeySlots:
 
 
 @given(text=ANY_TEXT)
+@example(text=LONE_SURROGATE)
 def test_every_text_comes_back_as_it_was(text: str) -> None:
     keys = MemoryKeySlots()
     assert open_sealed(keys, TENANT, seal(keys, TENANT, text)) == text
@@ -48,6 +49,7 @@ def test_every_text_of_a_batch_has_a_slot_of_its_own_in_order(texts: list[str]) 
 
 
 @given(text=ANY_TEXT, depth=st.integers(1, 4))
+@example(text=LONE_SURROGATE, depth=2)
 def test_a_layered_text_comes_back_as_it_was(text: str, depth: int) -> None:
     keys = MemoryKeySlots()
     slots = tuple(keys.allocate(TENANT, depth))

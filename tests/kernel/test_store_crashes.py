@@ -13,10 +13,12 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from typing_extensions import Buffer
 
 from shifty_pipelines.kernel.key_files import FileKeySlots
 from shifty_pipelines.kernel.keys import MemoryKeySlots
 from shifty_pipelines.kernel.store import AssetExists, AssetStore, StoredAsset
+from shifty_pipelines.kernel.store_cipher import encrypt
 from shifty_pipelines.kernel.tenant import TenantId
 
 TENANT = TenantId(uuid.UUID("11111111-1111-4111-8111-111111111111"))
@@ -100,6 +102,37 @@ def test_a_disk_that_takes_no_more_leaves_nothing_and_says_why(local: AssetStore
     assert [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".lock"] == []
 
 
+class FailsOnce(io.BytesIO):
+    """Loses the write that reaches a given byte and takes all others, as a network disk reports a lost write once."""
+
+    def __init__(self, *, at_byte: int) -> None:
+        super().__init__()
+        self._left_bytes = at_byte
+        self._has_failed = False
+
+    def write(self, content: Buffer, /) -> int:
+        self._left_bytes -= memoryview(content).nbytes
+        if self._left_bytes < 0 and not self._has_failed:
+            self._has_failed = True
+            raise OSError(errno.EIO, "write lost")
+        return super().write(content)
+
+
+@pytest.mark.parametrize(
+    ("at_byte", "unread_bytes"),
+    [
+        pytest.param(0, 3 * MIB, id="first segment, written once the second is read"),
+        pytest.param(MIB, 2 * MIB, id="second segment"),
+        pytest.param(5 * MIB, 0, id="last segment, written when the source has ended"),
+    ],
+)
+def test_a_failure_reported_once_stops_the_writing_and_is_not_forgotten(at_byte: int, unread_bytes: int) -> None:
+    source, target = io.BytesIO(some_bytes(5 * MIB)), FailsOnce(at_byte=at_byte)
+    with pytest.raises(OSError, match="write lost"):
+        encrypt(b"k" * 32, source, target, b"")
+    assert len(source.read()) == unread_bytes
+
+
 def test_a_read_that_fails_is_not_taken_for_a_damaged_object(
     keys: MemoryKeySlots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +195,20 @@ def test_of_several_puts_of_one_name_at_once_one_wins(local: AssetStore, tmp_pat
     assert list((tmp_path / "assets" / str(TENANT) / ".unfinished").iterdir()) == [
         tmp_path / "assets" / str(TENANT) / ".unfinished" / ".lock"
     ]
+
+
+def test_a_name_taken_while_its_object_is_being_sent_stays_with_the_first(store: AssetStore) -> None:
+    won: list[StoredAsset] = []
+
+    class Overtaken(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if not won:
+                won.append(store.put(TENANT, "a", io.BytesIO(b"first")))
+            return super().read(size)
+
+    with pytest.raises(AssetExists):
+        store.put(TENANT, "a", Overtaken(b"second"))
+    assert reread(store, won[0]) == b"first"
 
 
 WRITER = """
