@@ -6,7 +6,7 @@ line, since here one process is all of them.
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, cast
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -72,6 +72,11 @@ class Settings(BaseSettings):
         if major not in (16, 18):
             raise ValueError("the embedded PostgreSQL is 16 or 18")
         return major
+
+    @property
+    def embedded_major(self) -> Literal[16, 18]:
+        """The embedded server's major version, as its module takes it."""
+        return cast("Literal[16, 18]", self.postgres_major)
 
 
 def ignored_environment() -> tuple[str, ...]:

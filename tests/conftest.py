@@ -1,5 +1,6 @@
 """One embedded PostgreSQL for the whole run, one database per worker cloned from a migrated template."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 from filelock import FileLock
 from psycopg import sql
 
@@ -27,6 +29,12 @@ MAJOR = 18 if os.environ.get("SHIFTY_TEST_POSTGRES") == "18" else 16
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         os.environ[HOME_VARIABLE] = tempfile.mkdtemp(prefix="shifty-tests-")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quiet_logs() -> None:
+    """Logs go where nobody looks unless a test asks for them; failures then show what matters."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -36,7 +36,7 @@ def upgrade() -> None:
     tenant_table(
         "idempotency_keys",
         """caller_id uuid NOT NULL, route text NOT NULL, key text NOT NULL, request_hash bytea NOT NULL,
-        result_id uuid, created_at timestamptz NOT NULL, PRIMARY KEY (tenant_id, caller_id, route, key)""",
+        result_id uuid NOT NULL, created_at timestamptz NOT NULL, PRIMARY KEY (tenant_id, caller_id, route, key)""",
     )
     op.execute("CREATE INDEX idempotency_keys_age ON idempotency_keys (tenant_id, created_at)")
     tenant_table(

@@ -14,14 +14,29 @@ from shifty_pipelines.contexts.tenancy.service import Authenticated
 from shifty_pipelines.kernel.tenant import Actor, TenantId, system_actor
 from shifty_pipelines.services import Services
 
+
 class Entrance(Protocol):
     """What these flows need of the platform."""
 
-    passwords: PasswordHasher
-    #: Checked when the address is unknown, so that the answer takes as long as for a wrong password.
-    decoy_hash: str
-    tokens: Tokens
-    token_ttl: timedelta
+    @property
+    def passwords(self) -> PasswordHasher:
+        """Hashes and checks passwords."""
+        ...
+
+    @property
+    def decoy_hash(self) -> str:
+        """Checked when the address is unknown, so that the answer takes as long as for a wrong password."""
+        ...
+
+    @property
+    def tokens(self) -> Tokens:
+        """Signs and reads bearer tokens."""
+        ...
+
+    @property
+    def token_ttl(self) -> timedelta:
+        """How long a session lasts."""
+        ...
 
     def find_login(self, email: str) -> LoginIdentity | None:
         """Who signs in with this address."""

@@ -5,7 +5,6 @@ The application role may insert and read audit rows and nothing else. Details ca
 
 import threading
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -76,7 +75,7 @@ class RefusalLog:
     #: Callers remembered at once; beyond it the oldest are forgotten, so a flood of addresses cannot fill the memory.
     MAX_BURSTS = 10_000
 
-    def __init__(self, database: Callable[[], Database], clock: Clock, ids: IdSource) -> None:
+    def __init__(self, database: Database, clock: Clock, ids: IdSource) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
@@ -88,7 +87,7 @@ class RefusalLog:
         count = self._due_count(caller, code)
         if count == 0:
             return
-        with self._database().tenant_transaction(tenant_id or SYSTEM_TENANT) as scope:
+        with self._database.tenant_transaction(tenant_id or SYSTEM_TENANT) as scope:
             scope.session.add(
                 AuditEventRow(
                     tenant_id=scope.tenant_id,

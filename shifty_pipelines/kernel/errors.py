@@ -3,6 +3,7 @@
 Anything that is not a `ShiftyError` is a bug and becomes a 500.
 """
 
+import reprlib
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -39,8 +40,7 @@ class InvalidValue(ShiftyError):
     code = "kernel.invalid_value"
 
     def __init__(self, field: str, value: object, expected: str) -> None:
-        shown = repr(value)
-        shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
+        shown = reprlib.repr(value)
         super().__init__(f"{field} is {shown}; expected {expected}", field=field)
 
 

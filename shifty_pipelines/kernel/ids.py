@@ -8,7 +8,7 @@ class IdSource(Protocol):
     """Gives ids that were never given before."""
 
     def new(self) -> uuid.UUID:
-        """A fresh UUID (version 4: ids are seen by outsiders and must not tell when or in which order rows were made)."""
+        """A fresh UUID. Version 4: outsiders see ids, which must not tell when or in which order rows were made."""
         ...
 
 

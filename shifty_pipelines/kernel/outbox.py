@@ -139,7 +139,7 @@ W_contra = TypeVar("W_contra", contravariant=True)
 class Reaction(Protocol[W_contra]):
     """What one subscriber does about one event, inside the unit of work it is given."""
 
-    def __call__(self, work: W_contra, event: DeliveredEvent) -> None:
+    def __call__(self, work: W_contra, event: DeliveredEvent, /) -> None:
         """React; must be idempotent by `event.id` for whatever it does outside the database."""
         ...
 
@@ -160,6 +160,7 @@ class Dispatcher(Generic[W]):
         app: database as `shifty_app`: reactions run here, inside the event's tenant.
         open_work: opens what reactions work with (services) on a scope of `app`.
         subscriptions: event type -> subscriber name -> reaction.
+        lease_s: how long a claimed event is this dispatcher's alone; a killed one's events are due again after it.
     """
 
     def __init__(
@@ -170,12 +171,14 @@ class Dispatcher(Generic[W]):
         open_work: Callable[[TenantScope], W],
         subscriptions: Mapping[str, Mapping[str, Reaction[W]]],
         clock: Clock,
+        lease_s: int = LEASE_S,
     ) -> None:
         self._worker = worker
         self._app = app
         self._open_work = open_work
         self._subscriptions = subscriptions
         self._clock = clock
+        self._lease_s = lease_s
         self._finished: list[uuid.UUID] = []
         self._deferred: dict[uuid.UUID, float] = {}
 
@@ -214,7 +217,7 @@ class Dispatcher(Generic[W]):
                     "deferred": list(self._deferred),
                     "delays": list(self._deferred.values()),
                     "limit": limit,
-                    "lease_s": LEASE_S,
+                    "lease_s": self._lease_s,
                 },
             ).all()
         self._finished, self._deferred = [], {}

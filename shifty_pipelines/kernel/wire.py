@@ -14,6 +14,9 @@ SERVER_OWNED = frozenset(
      "level", "levelAchieved", "certificate", "signatureHash", "checksum", "passwordHash"}
 )  # fmt: skip
 
+#: Compared with the caller's own by the HTTP guard, whatever the body.
+GUARDED = frozenset({"tenantId"})
+
 
 class WireModel(BaseModel):
     """A response: camelCase names, built from attributes of rows and views."""
@@ -36,7 +39,7 @@ class RequestBody(BaseModel):
         if not isinstance(body, dict):
             return body
         known = {field.alias or name for name, field in cls.model_fields.items()}
-        strangers = {str(name) for name in body} - known
+        strangers = {str(name) for name in body} - known - GUARDED
         owned = sorted((strangers & SERVER_OWNED) - cls.may_set)
         if owned:
             raise ValueError(f"{', '.join(owned)} is set by the server; leave it out")

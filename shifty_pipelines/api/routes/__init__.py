@@ -1,1 +1,1 @@
-"""Routes, one file per context."""
+"""Routes, one file per context: each calls one service method or one flow inside one transaction."""

@@ -1,0 +1,117 @@
+"""Errors on the wire: one handler renders every refusal in the shape that its route has."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from shifty_pipelines.api.answers import FlatRefusal, Refusal
+from shifty_pipelines.api.guard import Call
+from shifty_pipelines.kernel.errors import ShiftyError
+
+log = structlog.get_logger()
+
+#: Marks routes whose bodies clients knew before the envelope (their refusals are flat as well).
+FLAT = {"x-body-shape": "flat"}
+_SHOWN_CHARS = 80
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Render refusals, validation errors, unknown routes and bugs; never a framework's own body."""
+    app.add_exception_handler(ShiftyError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _bug)
+
+
+def refusal(request: Request, *, status: int, code: str, error: str, details: Any = None) -> JSONResponse:
+    """A refusal in the shape of the request's route."""
+    request_id = request.scope.get("state", {}).get("request_id", "")
+    route = request.scope.get("route")
+    is_flat = (getattr(route, "openapi_extra", None) or {}).get("x-body-shape") == "flat"
+    body: FlatRefusal | Refusal
+    if is_flat:
+        body = FlatRefusal(error=error, code=code, message=error, correlation_id=request_id, details=details)
+    else:
+        body = Refusal(error=error, code=code, details=details, request_id=request_id)
+    # `details` is left out where there are none, so that two 404s are equal but for the request id.
+    content = body.model_dump(mode="json", by_alias=True, exclude={"details"} if details is None else None)
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None  # noqa: PLR2004
+    return JSONResponse(content, status_code=status, headers=headers)
+
+
+def _refused(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ShiftyError)  # noqa: S101  # registered for this class
+    _record_refusal(request, error)
+    details = dict(error.details) or None
+    return refusal(request, status=error.status, code=error.code, error=error.message, details=details)
+
+
+def _record_refusal(request: Request, error: ShiftyError) -> None:
+    """Audit what was refused for lack of rights; a malformed body is no event of security."""
+    if error.status not in (401, 403, 404):
+        return
+    call = getattr(request.state, "call", None)
+    actor = call.actor if isinstance(call, Call) else None
+    caller = str(actor.user_id) if actor else (request.client.host if request.client else "unknown")
+    route = request.scope.get("route")
+    request.app.state.platform.refusals.record(
+        tenant_id=actor.tenant_id if actor else None,
+        caller=caller,
+        code=error.code,
+        route=f"{request.method} {getattr(route, 'path', '?')}",
+    )
+
+
+def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this class
+    problems = error.errors()
+    if any(problem["loc"][0] == "path" for problem in problems):
+        # An id that is none looks like an id that is nowhere.
+        return refusal(request, status=404, code="kernel.not_found", error="Not found")
+    details = [_problem(problem) for problem in problems]
+    return refusal(
+        request,
+        status=400,
+        code="kernel.invalid_request",
+        error=f"Invalid input: {_sentence(details)}",
+        details=details,
+    )
+
+
+def _problem(problem: dict[str, Any]) -> dict[str, Any]:
+    where = ".".join(str(part) for part in problem["loc"][1:]) or str(problem["loc"][0])
+    message = problem["msg"].removeprefix("Value error, ")
+    found: dict[str, Any] = {"field": where, "message": message}
+    if "input" in problem and isinstance(problem["input"], str | int | float | bool):
+        shown = str(problem["input"])
+        found["value"] = "[redacted]" if "assword" in where else shown[:_SHOWN_CHARS]
+    return found
+
+
+def _sentence(details: Sequence[dict[str, Any]]) -> str:
+    first = details[0]
+    rest = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
+    value = f" (got '{first['value']}')" if "value" in first else ""
+    return f"{first['field']}: {first['message']}{value}{rest}"
+
+
+def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101  # registered for this class
+    names = {404: "kernel.no_such_route", 405: "kernel.method_not_allowed", 400: "kernel.invalid_request"}
+    text = {404: f"No route {request.method} {request.url.path} on this port"}.get(error.status_code, error.detail)
+    return refusal(request, status=error.status_code, code=names.get(error.status_code, "kernel.http"), error=text)
+
+
+def _bug(request: Request, error: Exception) -> JSONResponse:
+    log.error("request.failed", route=request.url.path, error=type(error).__name__, exc_info=error)
+    return refusal(
+        request,
+        status=500,
+        code="kernel.internal_error",
+        error="Something broke on our side; nothing was changed. Tell an operator the request id.",
+    )

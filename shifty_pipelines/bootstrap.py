@@ -1,0 +1,154 @@
+"""The composition root: settings become a platform. The only place that picks adapters."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from shifty_pipelines.contexts.arcade.service import ArcadeService
+from shifty_pipelines.contexts.curation.service import CurationService
+from shifty_pipelines.contexts.feedback.service import FeedbackService
+from shifty_pipelines.contexts.lifecycle.service import LifecycleService
+from shifty_pipelines.contexts.tenancy.adapters.argon2_passwords import Argon2Passwords
+from shifty_pipelines.contexts.tenancy.adapters.jwt_tokens import JwtTokens
+from shifty_pipelines.contexts.tenancy.ports import PasswordHasher, Tokens
+from shifty_pipelines.contexts.tenancy.repository import LoginIdentity, find_login
+from shifty_pipelines.contexts.tenancy.service import TenancyService
+from shifty_pipelines.flows.subscriptions import SUBSCRIPTIONS
+from shifty_pipelines.kernel.audit import RefusalLog
+from shifty_pipelines.kernel.clock import Clock, SystemClock
+from shifty_pipelines.kernel.db import Database, TenantScope
+from shifty_pipelines.kernel.ids import IdSource, RandomIds
+from shifty_pipelines.kernel.key_files import FileKeySlots, FileTenantKeys
+from shifty_pipelines.kernel.keys import KeySlots
+from shifty_pipelines.kernel.outbox import Dispatcher
+from shifty_pipelines.kernel.provisioning import DatabaseUrls, database_urls
+from shifty_pipelines.kernel.pseudonyms import TenantHmac
+from shifty_pipelines.kernel.secret_files import installation_id, secret_file
+from shifty_pipelines.kernel.store import AssetStore
+from shifty_pipelines.kernel.tenant import Actor, TenantId, system_actor
+from shifty_pipelines.kernel.work import begin_work
+from shifty_pipelines.services import Services
+from shifty_pipelines.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """The whole system, assembled: what both shells are given."""
+
+    app: Database
+    worker: Database
+    keys: KeySlots
+    pseudonyms: TenantHmac
+    store: AssetStore
+    clock: Clock
+    ids: IdSource
+    passwords: PasswordHasher
+    decoy_hash: str
+    tokens: Tokens
+    token_ttl: timedelta
+    is_registration_open: bool
+    refusals: RefusalLog
+    metrics_token: str | None = field(default=None, repr=False)
+
+    @contextmanager
+    def open(self, actor: Actor) -> Iterator[Services]:
+        """One unit of work of `actor`: commits at the end of the block, rolls back on any exception."""
+        with self.app.tenant_transaction(actor.tenant_id) as scope:
+            yield self.services(scope, actor)
+
+    def services(self, scope: TenantScope, actor: Actor) -> Services:
+        """Every context's use cases on an open tenant transaction."""
+        work = begin_work(scope, actor, self.clock, self.ids)
+        return Services(
+            work=work,
+            tenancy=TenancyService(work, self.passwords),
+            arcade=ArcadeService(work, self.keys),
+            curation=CurationService(work, self.keys),
+            feedback=FeedbackService(work, self.keys, self.pseudonyms),
+            lifecycle=LifecycleService(work, self.store),
+        )
+
+    def find_login(self, email: str) -> LoginIdentity | None:
+        """Who signs in with this address, in an active tenant."""
+        with self.app.platform_transaction() as session:
+            return find_login(session, email)
+
+    def new_tenant_id(self) -> TenantId:
+        """An id for a tenant to come."""
+        return TenantId(self.ids.new())
+
+    def dispatcher(self) -> Dispatcher[Services]:
+        """A deliverer of the outbox; any number may run at once."""
+        return Dispatcher(
+            worker=self.worker,
+            app=self.app,
+            open_work=lambda scope: self.services(scope, system_actor(scope.tenant_id)),
+            subscriptions=SUBSCRIPTIONS,
+            clock=self.clock,
+        )
+
+    def dispose(self) -> None:
+        """Close the database connections."""
+        self.app.dispose()
+        self.worker.dispose()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembly:
+    """What tests and simulations choose themselves; the defaults are production's."""
+
+    clock: Clock
+    ids: IdSource
+    passwords: PasswordHasher
+
+
+def build_platform(
+    settings: Settings, *, urls: DatabaseUrls | None = None, assembly: Assembly | None = None
+) -> Platform:
+    """Assemble the platform on a prepared database; starts nothing and checks nothing."""
+    parts = assembly or Assembly(clock=SystemClock(), ids=RandomIds(), passwords=Argon2Passwords())
+    urls = urls or platform_urls(settings)
+    secrets_directory = settings.home / "secrets"
+    app = Database(urls.app, application_name="shifty")
+    keys = file_keys(settings.home)
+    return Platform(
+        app=app,
+        worker=Database(urls.worker, application_name="shifty-worker", pool_size=2),
+        keys=keys,
+        pseudonyms=TenantHmac(FileTenantKeys(secrets_directory)),
+        store=AssetStore(settings.store_url or str(settings.home / "assets"), keys),
+        clock=parts.clock,
+        ids=parts.ids,
+        passwords=parts.passwords,
+        decoy_hash=parts.passwords.hash("the password of nobody"),
+        tokens=JwtTokens(_jwt_secret(settings), parts.clock),
+        token_ttl=timedelta(seconds=settings.token_ttl_s),
+        is_registration_open=settings.open_registration,
+        refusals=RefusalLog(app, parts.clock, parts.ids),
+        metrics_token=settings.metrics_token.get_secret_value() if settings.metrics_token else None,
+    )
+
+
+def file_keys(home: Path) -> FileKeySlots:
+    """The key slots of the installation whose home this is."""
+    identity: uuid.UUID = installation_id(home / "secrets")
+    return FileKeySlots(home / "keys", home / "secrets", identity)
+
+
+def _jwt_secret(settings: Settings) -> str:
+    if settings.jwt_secret is not None:
+        return settings.jwt_secret.get_secret_value()
+    return secret_file(settings.home / "secrets", "jwt-secret")
+
+
+def platform_urls(settings: Settings) -> DatabaseUrls:
+    """How each role reaches the database; starts and changes nothing."""
+    return database_urls(settings.home, external_url(settings), postgres_major=settings.embedded_major)
+
+
+def external_url(settings: Settings) -> str | None:
+    """DATABASE_URL, if one is set."""
+    return settings.database_url.get_secret_value() if settings.database_url else None

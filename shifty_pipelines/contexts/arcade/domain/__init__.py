@@ -1,0 +1,1 @@
+"""Rules of the Arcade, pure: missions and their slots, rewards, levels."""

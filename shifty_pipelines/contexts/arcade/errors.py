@@ -1,0 +1,124 @@
+"""What the Arcade refuses, and why."""
+
+import uuid
+
+from shifty_pipelines.kernel.errors import Conflict, Forbidden, ShiftyError
+
+
+class RewardOutOfRange(ShiftyError):
+    """The XP a mission would pay is outside its type's range."""
+
+    status = 400
+    code = "arcade.reward_out_of_range"
+
+    def __init__(self, mission_type: str, xp: int, *, lowest: int, highest: int) -> None:
+        super().__init__(
+            f"xpReward is {xp}; a {mission_type} mission pays {lowest} to {highest} XP. "
+            "Choose a reward in that range, or leave it out for the middle.",
+            field="xpReward",
+            lowest=lowest,
+            highest=highest,
+        )
+
+
+class NotOffered(Conflict):
+    """The mission is not among those available to this labeler."""
+
+    code = "arcade.not_offered"
+
+    def __init__(self, mission_id: uuid.UUID, reason: str) -> None:
+        super().__init__(
+            f"Mission {mission_id} is not available: {reason}. Take one that .../missions/available lists, "
+            "or ask .../missions/next."
+        )
+
+
+class NotAssigned(Conflict):
+    """The labeler holds no slot of this mission."""
+
+    code = "arcade.not_assigned"
+
+    def __init__(self, mission_id: uuid.UUID) -> None:
+        super().__init__(f"Mission {mission_id} is not assigned to you; assign it to yourself first.")
+
+
+class StaleToken(Conflict):
+    """The fencing token belongs to an assignment that has ended."""
+
+    code = "arcade.stale_token"
+
+    def __init__(self, mission_id: uuid.UUID, fencing_token: int) -> None:
+        super().__init__(
+            f"Fencing token {fencing_token} is not your present assignment of mission {mission_id}; "
+            "read the mission again for the token that holds now."
+        )
+
+
+class AnsweredDifferently(Conflict):
+    """The labeler completed this mission already, with another answer."""
+
+    code = "arcade.already_completed"
+
+    def __init__(self, mission_id: uuid.UUID) -> None:
+        super().__init__(
+            f"You completed mission {mission_id} already, with a different answer; the first one counts. "
+            "Within 10 seconds of completing, undo takes it back."
+        )
+
+
+class MissionClosed(Conflict):
+    """The mission takes no more answers."""
+
+    code = "arcade.mission_closed"
+
+    def __init__(self, mission_id: uuid.UUID, state: str) -> None:
+        super().__init__(f"Mission {mission_id} is {state} and takes no more answers.")
+
+
+class UndoTooLate(Conflict):
+    """The answer can no longer be taken back."""
+
+    code = "arcade.undo_too_late"
+
+    def __init__(self, mission_id: uuid.UUID, reason: str) -> None:
+        super().__init__(f"The answer to mission {mission_id} stands: {reason}.")
+
+
+class NotSettleable(Conflict):
+    """The mission is in no state in which it can be settled with this label."""
+
+    code = "arcade.not_settleable"
+
+    def __init__(self, mission_id: uuid.UUID, reason: str) -> None:
+        super().__init__(f"Mission {mission_id} cannot be settled: {reason}.")
+
+
+class MissionsOpen(Conflict):
+    """Something about a mission type cannot change while missions of that type wait for answers."""
+
+    code = "arcade.missions_open"
+
+    def __init__(self, mission_type: str, open_count: int) -> None:
+        super().__init__(
+            f"{open_count} {mission_type} missions are open or disputed and were made with the present labels; "
+            "let them be settled first, then change the labels.",
+            openCount=open_count,
+        )
+
+
+class OnlyYourself(Forbidden):
+    """An answer is its labeler's own; nobody gives it in another's name."""
+
+    code = "arcade.only_yourself"
+
+    def __init__(self, action: str) -> None:
+        super().__init__(f"You can {action} in your own name only.")
+
+
+class LeadsOnly(Forbidden):
+    """Owner and admin only."""
+
+    code = "arcade.leads_only"
+
+    def __init__(self, action: str) -> None:
+        super().__init__(f"Only an owner or admin may {action}.")

@@ -1,0 +1,172 @@
+"""Completing missions and taking answers back: each assignment gives one label and is paid once."""
+
+import uuid
+from datetime import datetime
+
+from shifty_pipelines.contexts.arcade.domain.missions import (
+    TAKEN,
+    UNDO_WINDOW,
+    Answer,
+    CompletedMission,
+    MissionState,
+    MissionView,
+    SlotState,
+    UndoneAnswer,
+)
+from shifty_pipelines.contexts.arcade.errors import (
+    AnsweredDifferently,
+    MissionClosed,
+    NotAssigned,
+    StaleToken,
+    UndoTooLate,
+)
+from shifty_pipelines.contexts.arcade.models import LedgerEntry, Mission, Slot
+from shifty_pipelines.contexts.arcade.service.base import ArcadeUseCases
+from shifty_pipelines.kernel.sealed import seal_under
+from shifty_pipelines.kernel.tenant import UserId
+
+
+class Answering(ArcadeUseCases):
+    """What labelers say. Call `flows/complete_mission.py`, which also writes the label."""
+
+    def complete(
+        self,
+        mission_id: uuid.UUID,
+        answer: Answer,
+        *,
+        labeler_id: UserId,
+        item_key_slot: int,
+        fencing_token: int | None = None,
+    ) -> CompletedMission:
+        """Use up the caller's slot with an answer, and promise its reward.
+
+        An answer that comes after its lease ended is still taken: in its slot while that is free, beside it (an extra,
+        unpaid) when somebody else has it. The same answer again changes nothing and returns the same.
+
+        Raises:
+            NotAssigned: the caller never held this mission.
+            StaleToken: the token is of an assignment that ended otherwise.
+            AnsweredDifferently: the caller gave another answer before.
+        """
+        self._require_self(labeler_id, "complete missions")
+        mission = self._locked(mission_id)
+        slot = self._assignment(mission_id, labeler_id, fencing_token)
+        if slot.state == SlotState.COMPLETED:
+            if self._answer(slot) != answer:
+                raise AnsweredDifferently(mission_id)
+            return self._completed(mission, slot, is_new=False)
+        self._take_place(mission, slot)
+        self._write_answer(mission, slot, answer, item_key_slot)
+        return self._completed(mission, slot, is_new=True)
+
+    def undo(self, mission_id: uuid.UUID, *, labeler_id: UserId, fencing_token: int) -> UndoneAnswer:
+        """Take an answer back within ten seconds; the slot is leased to the caller anew, under a new token.
+
+        Raises:
+            StaleToken: the caller has no assignment with this token.
+            UndoTooLate: ten seconds are over, or the mission is no longer open.
+        """
+        self._require_self(labeler_id, "take answers back")
+        mission = self._locked(mission_id)
+        own = self.repository.own_slots(mission_id, labeler_id)
+        slot = next((slot for slot in own if slot.fencing_token == fencing_token), None)
+        if slot is None or slot.completed_at is None:
+            raise StaleToken(mission_id, fencing_token)
+        if slot.state == SlotState.COMPLETED:
+            self._require_undoable(mission, slot.completed_at)
+            self._take_back(mission, slot)
+        return UndoneAnswer(assignment_id=slot.id, mission=self._views([mission], labeler_id)[0])
+
+    def completed(
+        self, *, labeler_id: UserId, limit: int, after: tuple[datetime, uuid.UUID] | None = None
+    ) -> list[MissionView]:
+        """What a labeler completed, newest first, from the one after (completed_at, mission id) `after` on."""
+        self._require_self_or_lead(labeler_id, "list what others completed")
+        slots = self.repository.completed_slots(labeler_id, after=after, limit=limit)
+        missions = self.repository.missions([slot.mission_id for slot in slots])
+        return [self._view(missions[slot.mission_id], slot) for slot in slots]
+
+    def _assignment(self, mission_id: uuid.UUID, labeler_id: UserId, fencing_token: int | None) -> Slot:
+        """The assignment an answer belongs to: that of the token, else the present one, else the last that ran out."""
+        own = self.repository.own_slots(mission_id, labeler_id)
+        present = next((slot for slot in own if slot.state in TAKEN), None)
+        candidates = [present] if present else [slot for slot in own if slot.state == SlotState.EXPIRED]
+        if not own or (fencing_token is None and not candidates):
+            raise NotAssigned(mission_id)
+        if fencing_token is None:
+            return candidates[0]
+        named = [slot for slot in candidates if slot.fencing_token == fencing_token]
+        if not named:
+            raise StaleToken(mission_id, fencing_token)
+        return named[0]
+
+    def _take_place(self, mission: Mission, slot: Slot) -> None:
+        """Find out in which capacity an assignment that is not completed yet answers: in a slot, or as an extra."""
+        if mission.state == MissionState.CANCELLED:
+            raise MissionClosed(mission.id, mission.state)
+        is_open = mission.state == MissionState.OPEN
+        if slot.state == SlotState.EXPIRED and is_open and mission.open_slots > 0:
+            slot.slot_number = self.repository.free_slot_number(mission)
+            mission.open_slots -= 1
+        elif slot.state == SlotState.EXPIRED or not is_open:
+            slot.is_extra = True
+
+    def _write_answer(self, mission: Mission, slot: Slot, answer: Answer, item_key_slot: int) -> None:
+        now = self.work.clock.now()
+        slot.state, slot.completed_at = SlotState.COMPLETED.value, now
+        slot.result = {"label": answer.label, "confidence": answer.confidence}
+        if answer.notes is not None:
+            # The labeler's key lies innermost, then the item's: erasing either erases the notes.
+            key_slots = (self._profile(UserId(slot.labeler_id)).key_slot, item_key_slot)
+            slot.key_slot = item_key_slot
+            slot.sealed = seal_under(self.keys, self.work.tenant_id, answer.notes, slots=key_slots).ciphertext
+        mission.updated_at = now
+        if not slot.is_extra:
+            self.repository.add_entries([self._entry(slot, "pending", mission.xp_reward, mission.coin_reward)])
+
+    def _require_undoable(self, mission: Mission, completed_at: datetime) -> None:
+        if mission.state != MissionState.OPEN:
+            raise UndoTooLate(mission.id, f"the mission is {mission.state}")
+        if self.work.clock.now() > completed_at + UNDO_WINDOW:
+            raise UndoTooLate(mission.id, f"it was given more than {UNDO_WINDOW.seconds} seconds ago")
+
+    def _take_back(self, mission: Mission, slot: Slot) -> None:
+        slot.state = SlotState.UNDONE.value
+        # The old assignment must have left its slot before the new one enters it.
+        self.repository.session.flush()
+        if slot.is_extra:
+            return
+        promised = self.repository.pending_entry(slot.id)
+        if promised is not None:
+            reversal = self._entry(slot, "reversal", -promised.xp_pending, -promised.coins_pending)
+            self.repository.add_entries([reversal])
+        # A new assignment: one gives at most one label, and a late repetition of the old request must not count.
+        self._lease(mission, UserId(slot.labeler_id), slot.slot_number)
+
+    def _completed(self, mission: Mission, slot: Slot, *, is_new: bool) -> CompletedMission:
+        promised = self.repository.pending_entry(slot.id)
+        completed_at = slot.completed_at or self.work.clock.now()
+        return CompletedMission(
+            mission=self._view(mission, slot),
+            assignment_id=slot.id,
+            is_new=is_new,
+            is_extra=slot.is_extra,
+            xp_pending=promised.xp_pending if promised else 0,
+            coins_pending=promised.coins_pending if promised else 0,
+            undo_until=completed_at + UNDO_WINDOW,
+        )
+
+    def _entry(self, slot: Slot, kind: str, xp_pending: int, coins_pending: int) -> LedgerEntry:
+        return LedgerEntry(
+            tenant_id=self.work.tenant_id,
+            id=self.work.ids.new(),
+            labeler_id=slot.labeler_id,
+            mission_id=slot.mission_id,
+            assignment_id=slot.id,
+            kind=kind,
+            xp=0,
+            coins=0,
+            xp_pending=xp_pending,
+            coins_pending=coins_pending,
+            created_at=self.work.clock.now(),
+        )

@@ -1,0 +1,173 @@
+"""What every story of the Arcade needs: the repository, locked missions, and views that show only one's own answers."""
+
+import uuid
+from collections.abc import Sequence
+
+from shifty_pipelines.contexts.arcade.domain.levels import level_of
+from shifty_pipelines.contexts.arcade.domain.missions import (
+    TAKEN,
+    Answer,
+    Difficulty,
+    MissionState,
+    MissionType,
+    MissionView,
+    SlotState,
+    lease_duration,
+    view_status,
+)
+from shifty_pipelines.contexts.arcade.errors import LeadsOnly, OnlyYourself
+from shifty_pipelines.contexts.arcade.models import Mission, Profile, Slot
+from shifty_pipelines.contexts.arcade.repository import ArcadeRepository
+from shifty_pipelines.kernel.errors import NotFound
+from shifty_pipelines.kernel.keys import KeyErased, KeySlots
+from shifty_pipelines.kernel.sealed import LayeredText, open_under
+from shifty_pipelines.kernel.tenant import UserId
+from shifty_pipelines.kernel.work import UnitOfWork
+
+
+class ArcadeUseCases:
+    """Shared by the stories; holds no state but the unit of work's."""
+
+    def __init__(self, work: UnitOfWork, keys: KeySlots) -> None:
+        self.work = work
+        self.keys = keys
+        self.repository = ArcadeRepository(work.scope)
+
+    def view(self, mission_id: uuid.UUID, *, labeler_id: UserId) -> MissionView:
+        """A mission as a labeler sees it; an answer is shown to whoever gave it and to nobody else.
+
+        Raises:
+            NotFound: no such mission in this tenant.
+        """
+        self._require_self_or_lead(labeler_id, "see a mission as others see it")
+        mission = self.repository.mission(mission_id)
+        if mission is None:
+            raise NotFound("Mission")
+        return self._views([mission], labeler_id)[0]
+
+    def _locked(self, mission_id: uuid.UUID) -> Mission:
+        mission = self.repository.lock_mission(mission_id)
+        if mission is None:
+            raise NotFound("Mission")
+        return mission
+
+    def _require_self(self, labeler_id: UserId, action: str) -> None:
+        if labeler_id != self.work.actor.user_id:
+            raise OnlyYourself(action)
+
+    def _require_self_or_lead(self, labeler_id: UserId, action: str) -> None:
+        if labeler_id != self.work.actor.user_id and not self.work.actor.is_lead():
+            raise LeadsOnly(action)
+
+    def _profile(self, user_id: UserId) -> Profile:
+        """The labeler's profile, made at its first use."""
+        found = self.repository.profile(user_id)
+        if found is not None:
+            return found
+        now = self.work.clock.now()
+        self.repository.add_profile(
+            Profile(
+                tenant_id=self.work.tenant_id,
+                id=user_id,
+                display_name=f"User-{str(user_id)[:8]}",
+                key_slot=self.keys.allocate(self.work.tenant_id).start,
+                created_at=now,
+                updated_at=now,
+            )
+        )
+        made = self.repository.profile(user_id)
+        if made is None:
+            raise NotFound("Profile")
+        return made
+
+    def _locked_profile(self, user_id: UserId) -> Profile:
+        self._profile(user_id)
+        return self.repository.lock_profile(user_id)
+
+    def _level(self, labeler_id: uuid.UUID) -> int:
+        return level_of(self.repository.balance(labeler_id).xp)
+
+    def _lease(self, mission: Mission, labeler_id: UserId, slot_number: int) -> Slot:
+        """A new assignment of a locked mission's slot, under a fencing token that was never given before."""
+        now = self.work.clock.now()
+        slot = Slot(
+            tenant_id=self.work.tenant_id,
+            id=self.work.ids.new(),
+            mission_id=mission.id,
+            slot_number=slot_number,
+            labeler_id=labeler_id,
+            state=SlotState.LEASED.value,
+            is_extra=False,
+            fencing_token=mission.next_token,
+            lease_until=now + lease_duration(mission.time_estimate_minutes),
+            claimed_at=now,
+        )
+        mission.next_token += 1
+        mission.updated_at = now
+        self.repository.add(slot)
+        return slot
+
+    def _views(self, missions: Sequence[Mission], labeler_id: UserId | None) -> list[MissionView]:
+        if labeler_id is None:
+            return [self._view(mission, None) for mission in missions]
+        own = self.repository.taken_by(labeler_id, [mission.id for mission in missions])
+        return [self._view(mission, own.get(mission.id)) for mission in missions]
+
+    def _view(self, mission: Mission, own: Slot | None) -> MissionView:
+        state = MissionState(mission.state)
+        taken = own if own is not None and own.state in TAKEN else None
+        is_overdue = mission.expires_at is not None and mission.expires_at <= self.work.clock.now()
+        status = view_status(
+            state,
+            SlotState(taken.state) if taken else None,
+            has_open_slot=mission.open_slots > 0,
+            is_overdue=is_overdue,
+        )
+        labeler_id = UserId(taken.labeler_id) if taken else None
+        return MissionView(
+            id=mission.id,
+            tenant_id=mission.tenant_id,
+            item_id=mission.item_id,
+            type=MissionType(mission.type),
+            difficulty=Difficulty(mission.difficulty),
+            status=status,
+            state=state,
+            title=mission.title,
+            description=mission.description,
+            instructions=mission.instructions,
+            xp_reward=mission.xp_reward,
+            coin_reward=mission.coin_reward,
+            time_estimate_minutes=mission.time_estimate_minutes,
+            required_skill_level=mission.required_skill_level,
+            slot_count=mission.slot_count,
+            priority=mission.priority,
+            expires_at=mission.expires_at,
+            created_at=mission.created_at,
+            updated_at=mission.updated_at,
+            settled_at=mission.settled_at,
+            settled_label=mission.settled_label,
+            assigned_to=labeler_id,
+            assigned_at=taken.claimed_at if taken else None,
+            started_at=taken.started_at if taken else None,
+            lease_until=taken.lease_until if taken else None,
+            fencing_token=taken.fencing_token if taken else None,
+            completed_by=labeler_id if taken and taken.completed_at else None,
+            completed_at=taken.completed_at if taken else None,
+            answer=self._answer(taken) if taken and labeler_id == self.work.actor.user_id else None,
+        )
+
+    def _answer(self, slot: Slot) -> Answer | None:
+        if slot.result is None:
+            return None
+        return Answer(label=slot.result["label"], confidence=slot.result["confidence"], notes=self._notes(slot))
+
+    def _notes(self, slot: Slot) -> str | None:
+        """The notes, or None where there are none or one of their keys was erased."""
+        profile = self.repository.profile(slot.labeler_id)
+        if slot.key_slot is None or slot.sealed is None or profile is None:
+            return None
+        try:
+            layered = LayeredText((profile.key_slot, slot.key_slot), slot.sealed)
+            return open_under(self.keys, self.work.tenant_id, layered)
+        except KeyErased:
+            return None

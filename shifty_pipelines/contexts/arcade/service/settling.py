@@ -1,0 +1,118 @@
+"""Settling missions: decided once, paid once, and asked again where labelers disagree."""
+
+import uuid
+
+from shifty_pipelines.contexts.arcade.domain.missions import MAX_SLOTS, MissionState, MissionType, MissionView
+from shifty_pipelines.contexts.arcade.domain.rewards import Reward, settled_reward
+from shifty_pipelines.contexts.arcade.errors import LeadsOnly, NotSettleable
+from shifty_pipelines.contexts.arcade.events import MissionDisputed, MissionSettled
+from shifty_pipelines.contexts.arcade.models import LedgerEntry, Mission, Slot
+from shifty_pipelines.contexts.arcade.service.base import ArcadeUseCases
+
+
+class Settling(ArcadeUseCases):
+    """Called by `flows/settle_mission.py`, which asks curation what is right."""
+
+    def lock_if_answered(self, mission_id: uuid.UUID) -> MissionView | None:
+        """The mission, locked, if it is open and all its slots are used; else None, and there is nothing to settle."""
+        mission = self.repository.lock_mission(mission_id)
+        if mission is None or not self._is_answered(mission):
+            return None
+        return self._view(mission, None)
+
+    def settle(self, mission_id: uuid.UUID, label: str) -> MissionView:
+        """Decide the mission and move every promised reward to the paid ones; repeating it changes nothing.
+
+        Raises:
+            NotSettleable: slots are still open, it is closed, or it was settled with another label.
+        """
+        mission = self._locked(mission_id)
+        if mission.state == MissionState.SETTLED and mission.settled_label == label:
+            return self._views([mission], self.work.actor.user_id)[0]
+        self._require_settleable(mission)
+        answers = self.repository.answers(mission_id)
+        self.repository.add_entries([self._payment(mission, slot, label) for slot in answers])
+        now = self.work.clock.now()
+        mission.state, mission.settled_label = MissionState.SETTLED.value, label
+        mission.settled_at = mission.updated_at = now
+        self.work.outbox.publish(
+            MissionSettled(
+                mission_id=mission_id,
+                item_id=mission.item_id,
+                mission_type=mission.type,
+                label=label,
+                answer_count=len(answers),
+                right_count=sum(1 for slot in answers if _label(slot) == label),
+            )
+        )
+        return self._views([mission], self.work.actor.user_id)[0]
+
+    def ask_again(self, mission_id: uuid.UUID) -> None:
+        """Add one slot to a mission whose labelers disagree; with seven used, or its time over, a person decides."""
+        mission = self._locked(mission_id)
+        now = self.work.clock.now()
+        is_overdue = mission.expires_at is not None and mission.expires_at <= now
+        mission.updated_at = now
+        if mission.slot_count < MAX_SLOTS and not is_overdue:
+            mission.slot_count += 1
+            mission.open_slots += 1
+            return
+        mission.state = MissionState.DISPUTED.value
+        self.work.outbox.publish(
+            MissionDisputed(
+                mission_id=mission_id,
+                item_id=mission.item_id,
+                mission_type=mission.type,
+                answer_count=len(self.repository.answers(mission_id)),
+            )
+        )
+
+    def lock_for_adjudication(self, mission_id: uuid.UUID, label: str) -> MissionView:
+        """The mission, locked, if an owner or admin may decide it with this label (or did so before).
+
+        Raises:
+            LeadsOnly: the caller is neither owner nor admin.
+            NotSettleable: it is not disputed.
+        """
+        if not self.work.actor.is_lead():
+            raise LeadsOnly("adjudicate missions")
+        mission = self._locked(mission_id)
+        is_same = mission.state == MissionState.SETTLED and mission.settled_label == label
+        if mission.state != MissionState.DISPUTED and not is_same:
+            raise NotSettleable(mission_id, f"it is {mission.state}, and only disputed missions are adjudicated")
+        return self._view(mission, None)
+
+    def _is_answered(self, mission: Mission) -> bool:
+        is_open = mission.state == MissionState.OPEN and mission.open_slots == 0
+        return is_open and len(self.repository.answers(mission.id)) == mission.slot_count
+
+    def _require_settleable(self, mission: Mission) -> None:
+        if mission.state == MissionState.OPEN and not self._is_answered(mission):
+            raise NotSettleable(mission.id, "some of its slots are still to be answered")
+        if mission.state == MissionState.SETTLED:
+            raise NotSettleable(mission.id, f"it is settled as '{mission.settled_label}', which stands")
+        if mission.state not in (MissionState.OPEN, MissionState.DISPUTED):
+            raise NotSettleable(mission.id, f"it is {mission.state}")
+
+    def _payment(self, mission: Mission, slot: Slot, label: str) -> LedgerEntry:
+        """The promise leaves the pending account; what was earned enters the settled one."""
+        offered = Reward(mission.xp_reward, mission.coin_reward)
+        paid = settled_reward(MissionType(mission.type), offered, is_right=_label(slot) == label)
+        promised = self.repository.pending_entry(slot.id)
+        return LedgerEntry(
+            tenant_id=self.work.tenant_id,
+            id=self.work.ids.new(),
+            labeler_id=slot.labeler_id,
+            mission_id=mission.id,
+            assignment_id=slot.id,
+            kind="settled",
+            xp=paid.xp,
+            coins=paid.coins,
+            xp_pending=-promised.xp_pending if promised else 0,
+            coins_pending=-promised.coins_pending if promised else 0,
+            created_at=self.work.clock.now(),
+        )
+
+
+def _label(slot: Slot) -> str | None:
+    return None if slot.result is None else slot.result["label"]

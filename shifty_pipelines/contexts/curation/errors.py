@@ -1,0 +1,81 @@
+"""What curation refuses, and why."""
+
+import uuid
+from collections.abc import Sequence
+
+from shifty_pipelines.kernel.errors import Conflict, ShiftyError
+
+
+class LabelSetMissing(Conflict):
+    """A mission type has no labels yet, so nothing of that type can be asked."""
+
+    code = "curation.label_set_missing"
+
+    def __init__(self, mission_type: str) -> None:
+        super().__init__(
+            f"There are no labels for {mission_type} yet. PUT them first: "
+            f'/api/v1/tenants/{{tenantId}}/label-sets/{mission_type} with {{"labels": [...]}}.',
+            missionType=mission_type,
+        )
+
+
+class InvalidLabels(ShiftyError):
+    """A proposed label set breaks a rule."""
+
+    status = 400
+    code = "curation.invalid_labels"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"{problem}. A label set has 2 to 100 different labels of 1 to 100 characters each, "
+            "without control characters and without spaces around them.",
+            field="labels",
+        )
+
+
+class UnknownLabel(ShiftyError):
+    """An answer is none of the type's labels."""
+
+    status = 400
+    code = "curation.unknown_label"
+
+    def __init__(self, label: str, allowed: Sequence[str]) -> None:
+        shown = label if len(label) <= 100 else f"{label[:97]}..."  # noqa: PLR2004  # the longest label there can be
+        super().__init__(f"'{shown}' is not a label here; choose one of: {', '.join(allowed)}.", allowed=list(allowed))
+
+
+class PayloadTooLarge(ShiftyError):
+    """An item's payload is larger than one item may be."""
+
+    status = 413
+    code = "curation.payload_too_large"
+
+    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"The payload is {size_bytes} bytes as JSON; an item may have {limit_bytes}. "
+            "Send what is needed to answer, and links for the rest.",
+            sizeBytes=size_bytes,
+            limitBytes=limit_bytes,
+        )
+
+
+class ItemExists(Conflict):
+    """The source has sent an item by this id before."""
+
+    code = "curation.item_exists"
+
+    def __init__(self, source: str, external_id: str) -> None:
+        super().__init__(
+            f"An item '{external_id}' from '{source}' exists already; send another externalId, or none.",
+            source=source,
+            externalId=external_id,
+        )
+
+
+class NoSuchLabelEvent(Conflict):
+    """There is no label of this assignment to take back."""
+
+    code = "curation.no_label"
+
+    def __init__(self, assignment_id: uuid.UUID) -> None:
+        super().__init__(f"Assignment {assignment_id} has no label that could be taken back.")

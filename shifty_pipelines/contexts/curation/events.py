@@ -1,0 +1,18 @@
+"""What happened in curation."""
+
+import uuid
+from dataclasses import dataclass
+from typing import ClassVar
+
+from shifty_pipelines.kernel.events import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelRecorded(Event):
+    """Somebody labelled an item in a mission. Imports and adjudications write labels without this event."""
+
+    type: ClassVar[str] = "curation.label_recorded"
+    label_event_id: uuid.UUID
+    item_id: uuid.UUID
+    mission_id: uuid.UUID
+    assignment_id: uuid.UUID

@@ -1,0 +1,29 @@
+"""Creating a mission: its payload becomes a sealed item of curation, the question about it a mission of the Arcade."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from shifty_pipelines.contexts.arcade.domain.missions import MissionView, NewMission
+from shifty_pipelines.services import Services
+
+
+def create_mission(
+    services: Services,
+    mission: NewMission,
+    *,
+    payload: Mapping[str, Any],
+    source: str = "api",
+    external_id: str | None = None,
+) -> MissionView:
+    """The mission, with its payload, both made in one transaction.
+
+    Raises:
+        LabelSetMissing: the type has no labels yet.
+        PayloadTooLarge: more than 256 KiB as JSON.
+        RewardOutOfRange: the XP is outside the type's range.
+        ItemExists: the source has sent this external id before.
+    """
+    item_id = services.curation.add_item(mission.type.value, payload, source=source, external_id=external_id)
+    view = services.arcade.create(mission, item_id=item_id)
+    return dataclasses.replace(view, payload=payload)

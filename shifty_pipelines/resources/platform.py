@@ -1,0 +1,22 @@
+"""The platform as a Dagster resource: assets and sensors get the plain object of bootstrap, not a Dagster type."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from shifty_pipelines.bootstrap import Platform, build_platform
+from shifty_pipelines.settings import Settings
+
+
+class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Builds the platform from the settings of the process; no secret is in Dagster's run config."""
+
+    @contextmanager
+    def opened(self) -> Iterator[Platform]:
+        """The platform, with its connections closed afterwards."""
+        platform = build_platform(Settings())
+        try:
+            yield platform
+        finally:
+            platform.dispose()

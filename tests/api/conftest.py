@@ -1,0 +1,164 @@
+"""A platform on the run's database, its gateway in process, and worlds: tenants with people and objects in them."""
+
+import secrets
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from shifty_pipelines.api.app import create_app
+from shifty_pipelines.api.catalogue import GATEWAY
+from shifty_pipelines.bootstrap import Assembly, Platform, build_platform
+from shifty_pipelines.contexts.tenancy.adapters.argon2_passwords import Argon2Passwords
+from shifty_pipelines.contexts.tenancy.domain import NewTenant, NewUser
+from shifty_pipelines.flows.entrance import found_tenant, sign_in
+from shifty_pipelines.kernel.clock import SystemClock
+from shifty_pipelines.kernel.ids import RandomIds
+from shifty_pipelines.kernel.provisioning import DatabaseUrls
+from shifty_pipelines.kernel.tenant import Role, TenantId, system_actor
+from shifty_pipelines.settings import Settings
+from tests.conftest import TestServer
+
+PASSWORD = "correct horse battery staple"
+LABELS = ["bad_input", "stale_state", "upstream_data"]
+
+
+def quick_assembly() -> Assembly:
+    """Production's parts, but passwords hashed at Argon2's smallest cost."""
+    passwords = Argon2Passwords(time_cost=1, memory_cost_kib=8, parallelism=1)
+    return Assembly(clock=SystemClock(), ids=RandomIds(), passwords=passwords)
+
+
+def platform_on(postgres: TestServer, database: str, home: Path, **settings: Any) -> Platform:
+    urls = DatabaseUrls(
+        admin=None,
+        app=postgres.url(database, "shifty_app"),
+        worker=postgres.url(database, "shifty_worker"),
+        dbt=postgres.url(database, "shifty_dbt"),
+        dagster="",
+    )
+    return build_platform(Settings(home=home, **settings), urls=urls, assembly=quick_assembly())
+
+
+@pytest.fixture(scope="session")
+def platform(postgres: TestServer, database_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    platform = platform_on(postgres, database_name, tmp_path_factory.mktemp("home"))
+    yield platform
+    platform.dispose()
+
+
+@pytest.fixture(scope="session")
+def gateway(platform: Platform) -> TestClient:
+    return TestClient(create_app(platform, GATEWAY), raise_server_exceptions=False)
+
+
+@dataclass
+class Person:
+    """Somebody with a token."""
+
+    id: str
+    email: str
+    role: Role
+    token: str
+    client: TestClient = field(repr=False)
+
+    def call(self, verb: str, path: str, **options: Any) -> Any:
+        headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
+        return self.client.request(verb, path, headers=headers, **options)
+
+    def data(self, verb: str, path: str, **options: Any) -> Any:
+        answer = self.call(verb, path, **options)
+        assert answer.status_code < 300, answer.text
+        return answer.json()["data"]
+
+
+@dataclass
+class World:
+    """One tenant with a person of every role, able to make what routes need."""
+
+    tenant_id: str
+    slug: str
+    people: dict[Role, Person]
+    platform: Platform
+
+    @property
+    def owner(self) -> Person:
+        return self.people[Role.OWNER]
+
+    @property
+    def member(self) -> Person:
+        return self.people[Role.MEMBER]
+
+    def set_labels(self) -> None:
+        path = f"/api/v1/tenants/{self.tenant_id}/label-sets/classify_error"
+        self.owner.data("PUT", path, json={"labels": LABELS})
+
+    def mission(self, **fields: Any) -> str:
+        body = {
+            "type": "classify_error",
+            "title": "What caused this?",
+            "payload": {"message": f"boom {secrets.token_hex(4)}"},
+            **fields,
+        }
+        return str(self.owner.data("POST", f"/api/v1/tenants/{self.tenant_id}/missions", json=body)["id"])
+
+    def error_event(self) -> str:
+        return str(self.owner.data("POST", "/api/v1/errors", json=error_body(self.tenant_id))["id"])
+
+    def drain(self) -> None:
+        """Deliver what is in the outbox, as the sidecar would."""
+        dispatcher = self.platform.dispatcher()
+        dispatcher.drain()
+        dispatcher.settle()
+
+
+def error_body(tenant_id: str) -> dict[str, Any]:
+    return {
+        "tenantId": tenant_id,
+        "source": "sentry",
+        "externalId": secrets.token_hex(8),
+        "errorType": "KeyError",
+        "message": "'id'",
+        "stackTrace": "Traceback ...",
+        "severity": "high",
+        "environment": "production",
+        "service": "shop",
+    }
+
+
+def make_world(platform: Platform, client: TestClient) -> World:
+    number = secrets.token_hex(4)
+    new = {
+        role: NewUser(
+            email=f"{role}-{number}@test.example", password=PASSWORD, first_name=role, last_name="Test", role=role
+        )
+        for role in Role
+    }
+    founded = found_tenant(platform, NewTenant(name=f"T {number}", slug=f"t-{number}"), new[Role.OWNER])
+    tenant_id = TenantId(founded.tenant.tenant_id)
+    with platform.open(system_actor(tenant_id)) as services:
+        for role in (Role.ADMIN, Role.MEMBER, Role.VIEWER):
+            services.tenancy.add_user(new[role])
+    people = {}
+    for role, user in new.items():
+        signed_in = sign_in(platform, user.email, PASSWORD)
+        people[role] = Person(str(signed_in.user.id), user.email, role, signed_in.token, client)
+    return World(str(tenant_id), f"t-{number}", people, platform)
+
+
+@pytest.fixture
+def world(platform: Platform, gateway: TestClient) -> World:
+    return make_world(platform, gateway)
+
+
+@pytest.fixture
+def new_world(platform: Platform, gateway: TestClient) -> Callable[[], World]:
+    return lambda: make_world(platform, gateway)
+
+
+def random_id() -> str:
+    return str(uuid.uuid4())

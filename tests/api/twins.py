@@ -1,0 +1,148 @@
+"""For every route one request that succeeds: the twin of every probe. A route without one fails the suite."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import text
+
+from tests.api.conftest import LABELS, Person, World, error_body
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A request by `caller` that succeeds: values of the path's parameters, the query and the JSON body."""
+
+    path_ids: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+    other_path: Mapping[str, str] = field(default_factory=dict)
+
+
+def _claimed(world: World, caller: Person) -> str:
+    """A mission that the caller holds."""
+    world.set_labels()
+    mission = world.mission(slotCount=2)
+    world.owner.data("POST", f"/api/v1/missions/{mission}/assign", json={"userId": caller.id})
+    return mission
+
+
+def _completed(world: World, caller: Person) -> tuple[str, int]:
+    mission = _claimed(world, caller)
+    held = world.owner.data("GET", f"/api/v1/users/{caller.id}/missions/active")
+    token = next(view["fencingToken"] for view in held if view["id"] == mission)
+    caller.data("POST", f"/api/v1/missions/{mission}/complete", json=_answer(caller))
+    return mission, token
+
+
+def _answer(caller: Person) -> dict[str, Any]:
+    return {"userId": caller.id, "result": {"selectedOption": LABELS[0]}}
+
+
+def _disputed(world: World) -> str:
+    """A mission whose seven slots are used and that has no clear answer; set so directly, which is quicker."""
+    world.set_labels()
+    mission = world.mission()
+    with world.platform.app.tenant_transaction(world.tenant_id) as scope:  # type: ignore[arg-type]
+        scope.session.execute(
+            text("UPDATE missions SET state = 'disputed' WHERE tenant_id = :t AND id = :m"),
+            {"t": world.tenant_id, "m": mission},
+        )
+    return mission
+
+
+def _dead_letter(world: World) -> str:
+    """An event whose reaction gave up."""
+    with world.platform.app.tenant_transaction(world.tenant_id) as scope:  # type: ignore[arg-type]
+        event_id = scope.session.scalar(
+            text("SELECT id FROM outbox_events WHERE tenant_id = :t LIMIT 1"), {"t": world.tenant_id}
+        )
+        scope.session.execute(
+            text(
+                "INSERT INTO outbox_deliveries VALUES (:t, :e, 'settle_mission', 'dead', 8, 'ValueError', now())"
+                " ON CONFLICT (tenant_id, event_id, subscriber) DO UPDATE SET status = 'dead'"
+            ),
+            {"t": world.tenant_id, "e": event_id},
+        )
+    return str(event_id)
+
+
+def _tenant(world: World, _caller: Person) -> Twin:
+    return Twin({"tenant_id": world.tenant_id})
+
+
+def _mission_query(world: World, caller: Person) -> Twin:
+    return Twin({"tenant_id": world.tenant_id}, query={"userId": caller.id, "limit": "10"})
+
+
+def _undo(world: World, caller: Person) -> Twin:
+    mission, token = _completed(world, caller)
+    return Twin({"mission_id": mission}, body={"userId": caller.id, "fencingToken": token})
+
+
+def _create_mission(world: World, _caller: Person) -> Twin:
+    world.set_labels()
+    body = {"type": "classify_error", "title": "What caused this?", "payload": {"message": "boom"}}
+    return Twin({"tenant_id": world.tenant_id}, body={**body, "tenantId": world.tenant_id})
+
+
+def _mission(world: World, caller: Person) -> Twin:
+    return Twin({"mission_id": _claimed(world, caller)}, body={"userId": caller.id})
+
+
+def _unclaimed(world: World, caller: Person) -> Twin:
+    world.set_labels()
+    return Twin({"mission_id": world.mission()}, body={"userId": caller.id})
+
+
+Builder = Callable[[World, Person], Twin]
+
+#: (verb, path) -> how to make its twin. Ids of the caller's own tenant stand in `path_ids`, `query` and `body`.
+TWINS: Mapping[tuple[str, str], Builder] = {
+    ("GET", "/health/detailed"): lambda _w, _c: Twin(),
+    ("GET", "/api/v1/metrics"): lambda _w, _c: Twin(),
+    ("GET", "/api/v1/tenants/{tenant_id}/dead-letters"): _tenant,
+    ("POST", "/api/v1/tenants/{tenant_id}/dead-letters/{event_id}/replay"): lambda w, _c: Twin(
+        {"tenant_id": w.tenant_id, "event_id": _dead_letter(w)}
+    ),
+    ("GET", "/api/v1/tenants"): lambda w, _c: Twin(query={"tenantId": w.tenant_id}),
+    ("GET", "/api/v1/tenants/{tenant_id}"): _tenant,
+    ("PUT", "/api/v1/tenants/{tenant_id}"): lambda w, _c: Twin({"tenant_id": w.tenant_id}, body={"name": "New name"}),
+    ("DELETE", "/api/v1/tenants/{tenant_id}"): _tenant,
+    ("GET", "/api/v1/tenants/{tenant_id}/stats"): _tenant,
+    ("POST", "/api/v1/auth/verify"): lambda _w, _c: Twin(),
+    ("POST", "/api/v1/auth/logout"): lambda _w, _c: Twin(),
+    ("GET", "/api/v1/users"): lambda w, _c: Twin(query={"tenantId": w.tenant_id}),
+    ("GET", "/api/v1/users/{user_id}"): lambda _w, c: Twin({"user_id": c.id}),
+    ("PUT", "/api/v1/users/{user_id}"): lambda _w, c: Twin({"user_id": c.id}, body={"firstName": "Renamed"}),
+    ("GET", "/api/v1/tenants/{tenant_id}/label-sets"): _tenant,
+    ("PUT", "/api/v1/tenants/{tenant_id}/label-sets/{mission_type}"): lambda w, _c: Twin(
+        {"tenant_id": w.tenant_id}, body={"labels": ["yes", "no"]}, other_path={"mission_type": "verify_fix"}
+    ),
+    ("POST", "/api/v1/tenants/{tenant_id}/missions"): _create_mission,
+    ("GET", "/api/v1/tenants/{tenant_id}/missions/available"): _mission_query,
+    ("POST", "/api/v1/tenants/{tenant_id}/missions/next"): lambda w, _c: Twin(
+        {"tenant_id": w.tenant_id}, body={"count": 1, "tenantId": w.tenant_id}
+    ),
+    ("GET", "/api/v1/missions/{mission_id}"): lambda w, c: Twin(
+        {"mission_id": _unclaimed(w, c).path_ids["mission_id"]}
+    ),
+    ("POST", "/api/v1/missions/{mission_id}/assign"): _unclaimed,
+    ("POST", "/api/v1/missions/{mission_id}/start"): _mission,
+    ("POST", "/api/v1/missions/{mission_id}/complete"): lambda w, c: Twin(
+        {"mission_id": _claimed(w, c)}, body=_answer(c)
+    ),
+    ("POST", "/api/v1/missions/{mission_id}/undo"): _undo,
+    ("POST", "/api/v1/missions/{mission_id}/adjudicate"): lambda w, _c: Twin(
+        {"mission_id": _disputed(w)}, body={"label": LABELS[0]}
+    ),
+    ("GET", "/api/v1/users/{user_id}/missions/active"): lambda _w, c: Twin({"user_id": c.id}),
+    ("GET", "/api/v1/users/{user_id}/missions/completed"): lambda _w, c: Twin({"user_id": c.id}),
+    ("GET", "/api/v1/profiles/{user_id}"): lambda w, c: Twin({"user_id": c.id}, query={"tenantId": w.tenant_id}),
+    ("PATCH", "/api/v1/profiles/{user_id}"): lambda w, c: Twin(
+        {"user_id": c.id}, body={"displayName": "Ada", "tenantId": w.tenant_id}
+    ),
+    ("POST", "/api/v1/errors"): lambda w, _c: Twin(body=error_body(w.tenant_id)),
+    ("GET", "/api/v1/tenants/{tenant_id}/errors"): _tenant,
+    ("GET", "/api/v1/errors/{event_id}"): lambda w, _c: Twin({"event_id": w.error_event()}),
+}
