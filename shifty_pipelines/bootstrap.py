@@ -11,11 +11,15 @@ from shifty_pipelines.contexts.arcade.service import ArcadeService
 from shifty_pipelines.contexts.curation.service import CurationService
 from shifty_pipelines.contexts.feedback.service import FeedbackService
 from shifty_pipelines.contexts.lifecycle.service import LifecycleService
+from shifty_pipelines.contexts.registry.adapters.local_base_models import LocalBaseModels
+from shifty_pipelines.contexts.registry.ports import BaseModels
+from shifty_pipelines.contexts.registry.service import RegistryService
 from shifty_pipelines.contexts.tenancy.adapters.argon2_passwords import Argon2Passwords
 from shifty_pipelines.contexts.tenancy.adapters.jwt_tokens import JwtTokens
 from shifty_pipelines.contexts.tenancy.ports import PasswordHasher, Tokens
 from shifty_pipelines.contexts.tenancy.repository import LoginIdentity, find_login
 from shifty_pipelines.contexts.tenancy.service import TenancyService
+from shifty_pipelines.contexts.training.service import TrainingService
 from shifty_pipelines.flows.subscriptions import SUBSCRIPTIONS
 from shifty_pipelines.kernel.audit import RefusalLog
 from shifty_pipelines.kernel.clock import Clock, SystemClock
@@ -43,6 +47,7 @@ class Platform:
     keys: KeySlots
     pseudonyms: TenantHmac
     store: AssetStore
+    base_models: BaseModels
     clock: Clock
     ids: IdSource
     passwords: PasswordHasher
@@ -69,6 +74,8 @@ class Platform:
             curation=CurationService(work, self.keys),
             feedback=FeedbackService(work, self.keys, self.pseudonyms),
             lifecycle=LifecycleService(work, self.store),
+            training=TrainingService(work),
+            registry=RegistryService(work, self.base_models),
         )
 
     def find_login(self, email: str) -> LoginIdentity | None:
@@ -120,6 +127,7 @@ def build_platform(
         keys=keys,
         pseudonyms=TenantHmac(FileTenantKeys(secrets_directory)),
         store=AssetStore(settings.store_url or str(settings.home / "assets"), keys),
+        base_models=LocalBaseModels(settings.home / "models"),
         clock=parts.clock,
         ids=parts.ids,
         passwords=parts.passwords,

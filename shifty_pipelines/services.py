@@ -6,7 +6,9 @@ from shifty_pipelines.contexts.arcade.service import ArcadeService
 from shifty_pipelines.contexts.curation.service import CurationService
 from shifty_pipelines.contexts.feedback.service import FeedbackService
 from shifty_pipelines.contexts.lifecycle.service import LifecycleService
+from shifty_pipelines.contexts.registry.service import RegistryService
 from shifty_pipelines.contexts.tenancy.service import TenancyService
+from shifty_pipelines.contexts.training.service import TrainingService
 from shifty_pipelines.kernel.work import UnitOfWork
 
 
@@ -20,3 +22,5 @@ class Services:
     curation: CurationService
     feedback: FeedbackService
     lifecycle: LifecycleService
+    training: TrainingService
+    registry: RegistryService

@@ -1,5 +1,5 @@
 """Models, their versions, and which of them serves.
 
-Will own models, model versions, evaluations, aliases with history and model deployments. A model is one line per
-(tenant, mission type, base); training adds a version, promotion moves an alias. Not built yet.
+Owns models, model versions, evaluations with the gate's verdict, aliases with history and deployments. A model is one
+line per (tenant, mission type, base); training adds a version, promotion moves an alias.
 """

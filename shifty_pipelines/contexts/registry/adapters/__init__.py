@@ -1,0 +1,1 @@
+"""The registry's ways to the outside world."""

@@ -1,0 +1,1 @@
+"""Rules of the registry: scores and the gate, aliases and their history. Pure."""

@@ -1,0 +1,1 @@
+"""Rules of training: a job's states, its hyperparameters, its progress. Pure."""
