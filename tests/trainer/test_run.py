@@ -144,10 +144,10 @@ def test_a_run_directory_that_does_not_exist_is_refused(make_job: JobFactory) ->
 
 
 def test_the_better_candidate_is_registered(make_job: JobFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shifty_trainer.run, "better", lambda adapter, frozen: adapter)
+    monkeypatch.setattr(shifty_trainer.run, "better", lambda adapter, _: adapter)
     assert run(make_job(name="one")).registered is ModelKind.ADAPTER
 
-    monkeypatch.setattr(shifty_trainer.run, "better", lambda adapter, frozen: frozen)
+    monkeypatch.setattr(shifty_trainer.run, "better", lambda _, frozen: frozen)
     assert run(make_job(name="two")).registered is ModelKind.FROZEN_HEAD
 
 
