@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors
 import torch
 import transformers
 from transformers.masking_utils import create_bidirectional_mask
@@ -73,7 +74,7 @@ class Encoder:
                 path, config=config, local_files_only=True, use_safetensors=True, dtype=torch.float32
             )
             tokenizer = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, safetensors.SafetensorError) as error:
             raise BaseModelMissing(path, f"cannot be loaded ({type(error).__name__})") from error
         return cls(model, tokenizer, adapted_layer_count=adapted_layer_count, device=device)
 

@@ -25,6 +25,12 @@ class Recipe:
     minimum_steps: int = 100
     batch_size: int = 24
     gradient_accumulation_steps: int = 1
+    # Early stopping: the contrastive loss of the validation rows, each epoch but not oftener than every 10 steps. On
+    # 11 splits of 240 other texts (short reviews, 600 test rows each; never the issue reports) the step of least
+    # validation loss was +0.6 points of macro F1 above the last step of 100 and +2.6 above the last of 180; choosing by
+    # the refitted head's validation macro F1 cost 2 points, since 36 rows tie and jump.
+    patience: int = 3
+    least_steps_between_evaluations: int = 10
     # loss
     temperature: float = 0.1
     # adapter: query and value of the upper layers
@@ -51,6 +57,11 @@ class Plan:
     total_steps: int
     warmup_steps: int
     warnings: tuple[str, ...] = ()
+
+    @property
+    def steps_between_evaluations(self) -> int:
+        """How often the validation loss is taken."""
+        return max(self.steps_per_epoch, self.recipe.least_steps_between_evaluations)
 
     def learning_rate_at(self, step: int) -> float:
         """The rate of optimiser step `step` (1 is the first): linear up to the full rate, then constant."""

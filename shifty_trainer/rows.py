@@ -24,6 +24,7 @@ from shifty_trainer.refusals import (
     SplitEmpty,
     TextsBlank,
 )
+from shifty_trainer.whole_directory import is_no_space
 
 # 256 tokens, the most any recipe reads, are about 1,300 characters of English; fifteen times that leaves room for
 # any script, and a 10 MB text costs the tokenizer and the n-gram counter no more than a long one.
@@ -101,14 +102,23 @@ def _read(path: Path, cache_dir: Path) -> dict[str, list[Any]]:
     if not path.is_file():
         raise DatasetUnreadable(path, "does not exist")
     try:
-        present = pq.read_schema(path).names
+        metadata = pq.read_metadata(path)
     except pa.ArrowInvalid as error:
         raise DatasetUnreadable(path, "is not a Parquet file") from error
+    present = metadata.schema.to_arrow_schema().names
     missing = [column for column in COLUMNS if column not in present]
     if missing:
         raise DatasetUnreadable(path, f"lacks the column {', '.join(missing)} (it has {', '.join(present)})")
+    if metadata.num_rows == 0:  # `datasets` trips over an empty file
+        return {column: [] for column in COLUMNS}
     datasets.disable_progress_bars()
-    loaded = datasets.Dataset.from_parquet(str(path), cache_dir=str(cache_dir), columns=list(COLUMNS))
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    try:
+        loaded = datasets.Dataset.from_parquet(str(path), cache_dir=str(cache_dir), columns=list(COLUMNS))
+    except datasets.exceptions.DatasetGenerationError as error:
+        if is_no_space(error):
+            raise
+        raise DatasetUnreadable(path, "is damaged and cannot be read to its end") from error
     return {column: list(loaded[column]) for column in COLUMNS}
 
 

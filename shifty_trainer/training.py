@@ -27,6 +27,9 @@ MOMENTS_PREFIX = "moments."
 CPU_GENERATOR = "generator.cpu"
 CUDA_GENERATOR = "generator.cuda"
 
+# The validation loss compares every row with every other; 2,000 rows are 16 MB of similarities and enough to stop by.
+MAX_VALIDATION_ROWS = 2000
+
 
 class StopRequested(Exception):
     """SIGTERM came; a checkpoint of the last whole step lies on the disk."""
@@ -75,6 +78,8 @@ class AdapterTraining:
         )
         self._best_weights = adapter.weights()
         self._epoch_batches: tuple[int, list[list[np.ndarray]]] = (-1, [])
+        shuffled = np.random.default_rng(seed).permutation(material.validation)
+        self._validation = np.sort(shuffled[:MAX_VALIDATION_ROWS])
         self.progress = Progress()
         self.resumed_from_step: int | None = None
 
@@ -117,7 +122,7 @@ class AdapterTraining:
             "gradientNorm": gradient_norm,
             "stepS": time.monotonic() - started_s,
         }
-        if step % self._plan.steps_per_epoch == 0 or step == self._plan.total_steps:
+        if step % self._plan.steps_between_evaluations == 0 or step == self._plan.total_steps:
             body["validationLoss"] = self._evaluate(loss)
         self._reporter.send(Kind.PROGRESS, body)
 
@@ -156,11 +161,8 @@ class AdapterTraining:
         return self._epoch_batches[1][place]
 
     def _evaluate(self, train_loss: float) -> float:
-        self._adapter.train(is_training=False)
-        with torch.no_grad():
-            loss = float(self._loss(self._material.validation).item())
-        self._adapter.train(is_training=True)
-        entry = {"step": float(self.progress.step), "trainLoss": train_loss, "validationLoss": loss}
+        loss = self._validation_loss()
+        entry = {"step": self.progress.step, "trainLoss": train_loss, "validationLoss": loss}
         is_best = loss < self.progress.best_loss
         if is_best:
             self._best_weights = self._adapter.weights()
@@ -170,9 +172,18 @@ class AdapterTraining:
             best_step=self.progress.step if is_best else self.progress.best_step,
             best_loss=min(loss, self.progress.best_loss),
             evaluations_since_best=since_best,
+            is_stopped_early=since_best >= self._plan.recipe.patience,
             history=(*self.progress.history, entry),
         )
         return loss
+
+    def _validation_loss(self) -> float:
+        """The contrastive loss of the validation rows as one batch, without dropout."""
+        positions = self._validation
+        embeddings = torch.from_numpy(self._encoder.embed_all(self._material.lower, positions))
+        label_ids = torch.from_numpy(self._material.label_ids[positions])
+        loss = supervised_contrastive_loss(embeddings, label_ids, temperature=self._plan.recipe.temperature)
+        return float(loss.item())
 
     def _finite(self, what: str, value: float, step: int, learning_rate: float) -> float:
         if not math.isfinite(value):

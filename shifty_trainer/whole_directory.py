@@ -89,8 +89,16 @@ def read_whole(directory: Path) -> Manifest:
 
 
 def remove_unfinished(parent: Path) -> list[str]:
-    """Delete what a killed write left in `parent`; their names."""
-    leftovers = [*parent.glob(f"{UNFINISHED_PREFIX}*"), *parent.glob(f"{REPLACED_PREFIX}*")]
+    """Clear away what a killed write left in `parent`; the names found.
+
+    A directory that had stepped aside for one that never took its place goes back there.
+    """
+    unfinished, replaced = list(parent.glob(f"{UNFINISHED_PREFIX}*")), list(parent.glob(f"{REPLACED_PREFIX}*"))
+    leftovers = unfinished + replaced
+    for leftover in replaced:
+        final = parent / leftover.name.removeprefix(REPLACED_PREFIX)
+        if not final.exists():
+            leftover.rename(final)
     for leftover in leftovers:
         shutil.rmtree(leftover, ignore_errors=True)
     return sorted(leftover.name for leftover in leftovers)
