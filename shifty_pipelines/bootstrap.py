@@ -10,6 +10,9 @@ from pathlib import Path
 from shifty_pipelines.contexts.arcade.service import ArcadeService
 from shifty_pipelines.contexts.curation.service import CurationService
 from shifty_pipelines.contexts.feedback.service import FeedbackService
+from shifty_pipelines.contexts.inference.adapters.local_predictor import LocalPredictor
+from shifty_pipelines.contexts.inference.ports import Predictor
+from shifty_pipelines.contexts.inference.service import InferenceService
 from shifty_pipelines.contexts.lifecycle.service import LifecycleService
 from shifty_pipelines.contexts.registry.adapters.local_base_models import LocalBaseModels
 from shifty_pipelines.contexts.registry.ports import BaseModels
@@ -19,8 +22,11 @@ from shifty_pipelines.contexts.tenancy.adapters.jwt_tokens import JwtTokens
 from shifty_pipelines.contexts.tenancy.ports import PasswordHasher, Tokens
 from shifty_pipelines.contexts.tenancy.repository import LoginIdentity, find_login
 from shifty_pipelines.contexts.tenancy.service import TenancyService
+from shifty_pipelines.contexts.training.adapters.local_trainer import LocalTrainer
+from shifty_pipelines.contexts.training.ports import Trainer
 from shifty_pipelines.contexts.training.service import TrainingService
-from shifty_pipelines.flows.subscriptions import SUBSCRIPTIONS
+from shifty_pipelines.flows.subscriptions import subscriptions
+from shifty_pipelines.flows.training_data import DatasetSource, NoDatasets
 from shifty_pipelines.kernel.audit import RefusalLog
 from shifty_pipelines.kernel.clock import Clock, SystemClock
 from shifty_pipelines.kernel.db import Database, TenantScope
@@ -30,12 +36,13 @@ from shifty_pipelines.kernel.keys import KeySlots
 from shifty_pipelines.kernel.outbox import Dispatcher
 from shifty_pipelines.kernel.provisioning import DatabaseUrls, database_urls
 from shifty_pipelines.kernel.pseudonyms import TenantHmac
+from shifty_pipelines.kernel.run_directories import RunDirectories
 from shifty_pipelines.kernel.secret_files import installation_id, secret_file
 from shifty_pipelines.kernel.store import AssetStore
 from shifty_pipelines.kernel.tenant import Actor, TenantId, system_actor
 from shifty_pipelines.kernel.work import begin_work
 from shifty_pipelines.services import Services
-from shifty_pipelines.settings import Settings
+from shifty_pipelines.settings import Settings, model_process_environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +55,10 @@ class Platform:
     pseudonyms: TenantHmac
     store: AssetStore
     base_models: BaseModels
+    datasets: DatasetSource
+    runs: RunDirectories
+    predictor: Predictor
+    trainer: Trainer
     clock: Clock
     ids: IdSource
     passwords: PasswordHasher
@@ -78,6 +89,11 @@ class Platform:
             registry=RegistryService(work, self.base_models),
         )
 
+    @property
+    def inference(self) -> InferenceService:
+        """Asks model versions; needs no transaction."""
+        return InferenceService(self.predictor)
+
     def find_login(self, email: str) -> LoginIdentity | None:
         """Who signs in with this address, in an active tenant."""
         with self.app.platform_transaction() as session:
@@ -93,12 +109,13 @@ class Platform:
             worker=self.worker,
             app=self.app,
             open_work=lambda scope: self.services(scope, system_actor(scope.tenant_id)),
-            subscriptions=SUBSCRIPTIONS,
+            subscriptions=subscriptions(self),
             clock=self.clock,
         )
 
     def dispose(self) -> None:
-        """Close the database connections."""
+        """Close the database connections and end the predictor."""
+        self.predictor.close()
         self.app.dispose()
         self.worker.dispose()
 
@@ -110,6 +127,7 @@ class Assembly:
     clock: Clock
     ids: IdSource
     passwords: PasswordHasher
+    datasets: DatasetSource = field(default_factory=NoDatasets)
 
 
 def build_platform(
@@ -121,6 +139,8 @@ def build_platform(
     secrets_directory = settings.home / "secrets"
     app = Database(urls.app, application_name="shifty")
     keys = file_keys(settings.home)
+    runs = RunDirectories(settings.home / "runs")
+    model_environment = model_process_environment()
     return Platform(
         app=app,
         worker=Database(urls.worker, application_name="shifty-worker", pool_size=2),
@@ -128,6 +148,10 @@ def build_platform(
         pseudonyms=TenantHmac(FileTenantKeys(secrets_directory)),
         store=AssetStore(settings.store_url or str(settings.home / "assets"), keys),
         base_models=LocalBaseModels(settings.home / "models"),
+        datasets=parts.datasets,
+        runs=runs,
+        predictor=LocalPredictor(runs, model_environment),
+        trainer=LocalTrainer(model_environment),
         clock=parts.clock,
         ids=parts.ids,
         passwords=parts.passwords,

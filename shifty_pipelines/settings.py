@@ -4,6 +4,7 @@ Every environment name of the specification is accepted; those that point at sep
 line, since here one process is all of them.
 """
 
+import importlib.util
 import os
 from pathlib import Path
 from typing import Annotated, Literal, cast
@@ -82,6 +83,22 @@ class Settings(BaseSettings):
 def ignored_environment() -> tuple[str, ...]:
     """Names that are set but have no effect here; the caller logs them once."""
     return tuple(name for name in IGNORED_NAMES if name in os.environ)
+
+
+#: What a model process may know of our environment. A list of what goes in, so that no secret gets in by a new name.
+MODEL_PROCESS_NAMES = (
+    *("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"),
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS"),
+)
+
+
+def model_process_environment() -> dict[str, str]:
+    """The environment of trainers and predictors: no credential, no address of the database, nothing of ours."""
+    kept = {name: os.environ[name] for name in MODEL_PROCESS_NAMES if name in os.environ}
+    spec = importlib.util.find_spec("shifty_trainer")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("shifty_trainer is not installed beside shifty_pipelines; run `make install`")
+    return {**kept, "PYTHONPATH": str(Path(spec.origin).parents[1]), "PYTHONUNBUFFERED": "1"}
 
 
 def child_environment(*, without: tuple[str, ...] = ()) -> dict[str, str]:

@@ -3,10 +3,17 @@
 from collections.abc import Mapping
 
 from shifty_pipelines.contexts.curation.events import LabelRecorded
+from shifty_pipelines.contexts.registry.events import EvaluationRequested
+from shifty_pipelines.flows.evaluate import evaluate_on_request
 from shifty_pipelines.flows.settle_mission import settle_on_label
+from shifty_pipelines.flows.workshop import Workshop
 from shifty_pipelines.kernel.outbox import Reaction
 from shifty_pipelines.services import Services
 
-SUBSCRIPTIONS: Mapping[str, Mapping[str, Reaction[Services]]] = {
-    LabelRecorded.type: {"settle_mission": settle_on_label},
-}
+
+def subscriptions(workshop: Workshop) -> Mapping[str, Mapping[str, Reaction[Services]]]:
+    """All reactions; those that run models work in units of work of their own."""
+    return {
+        LabelRecorded.type: {"settle_mission": settle_on_label},
+        EvaluationRequested.type: {"evaluate": lambda _services, event: evaluate_on_request(workshop, event)},
+    }

@@ -1,4 +1,5 @@
 """Answers from the model that currently serves (the spec's AI orchestrator).
 
-Will own predictions and text completions on self-hosted models; no external LLM service is ever called. Not built yet.
+Owns predictions on self-hosted models; no external LLM service is ever called. A model runs in a process of its own:
+nothing here imports torch. Text completions come later.
 """

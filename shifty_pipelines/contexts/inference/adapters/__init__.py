@@ -1,0 +1,1 @@
+"""Inference's ways to the outside world."""

@@ -1,0 +1,1 @@
+"""Training's ways to the outside world."""
