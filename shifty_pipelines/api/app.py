@@ -9,9 +9,11 @@ from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shifty_pipelines.api.catalogue import (
+    AI_ORCHESTRATOR,
     AUTH,
     GATEWAY,
     HITL_ARCADE,
+    MODEL_REGISTRY,
     PRODUCTION_FEEDBACK,
     SERVICES,
     TENANT_MANAGER,
@@ -19,7 +21,7 @@ from shifty_pipelines.api.catalogue import (
 )
 from shifty_pipelines.api.errors import install_error_handlers, refusal
 from shifty_pipelines.api.middleware import RequestFigures, RequestFrame
-from shifty_pipelines.api.routes import arcade, feedback, outbox, tenancy
+from shifty_pipelines.api.routes import arcade, feedback, inference, outbox, registry, tenancy, training
 from shifty_pipelines.api.routes.gateway import gateway, health_router
 from shifty_pipelines.bootstrap import Platform
 
@@ -28,13 +30,16 @@ ROUTERS: Mapping[Service, Sequence[APIRouter]] = {
     TENANT_MANAGER: (tenancy.tenants, tenancy.tenant_stats),
     AUTH: (tenancy.auth, tenancy.users),
     HITL_ARCADE: (arcade.missions, arcade.players),
+    AI_ORCHESTRATOR: (inference.predictions,),
+    MODEL_REGISTRY: (registry.models, training.jobs, inference.predictions),
     PRODUCTION_FEEDBACK: (feedback.errors,),
 }
 #: The gateway is the union; where two services own one path, the specification's service answers.
 GATEWAY_ROUTERS: Sequence[APIRouter] = (
     gateway,
     outbox.dead_letters,
-    *(r for routers in ROUTERS.values() for r in routers),
+    # Predictions answer on two ports; here they stand once.
+    *{id(r): r for routers in ROUTERS.values() for r in routers}.values(),
 )
 
 

@@ -74,6 +74,21 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/api/v1/users/{user_id}/missions/completed"): MEMBERS,
     ("GET", "/api/v1/profiles/{user_id}"): EVERYBODY,
     ("PATCH", "/api/v1/profiles/{user_id}"): MEMBERS,
+    # model registry
+    ("POST", "/api/v1/models"): ADMINS,
+    ("GET", "/api/v1/models/{model_id}"): EVERYBODY,
+    ("GET", "/api/v1/tenants/{tenant_id}/models"): EVERYBODY,
+    ("POST", "/api/v1/models/{model_id}/evaluations"): MEMBERS,
+    ("GET", "/api/v1/models/{model_id}/evaluations"): EVERYBODY,
+    ("POST", "/api/v1/models/{model_id}/deploy"): ADMINS,
+    ("POST", "/api/v1/models/{model_id}/promote"): ADMINS,
+    ("POST", "/api/v1/models/{model_id}/rollback"): ADMINS,
+    ("POST", "/api/v1/tenants/{tenant_id}/training-jobs"): LEADS,
+    ("GET", "/api/v1/tenants/{tenant_id}/training-jobs"): EVERYBODY,
+    ("GET", "/api/v1/training-jobs/{job_id}"): EVERYBODY,
+    ("POST", "/api/v1/training-jobs/{job_id}/cancel"): LEADS,
+    # ai orchestrator
+    ("POST", "/api/v1/models/{model_id}/predictions"): MEMBERS,
     # production feedback
     ("POST", "/api/v1/errors"): MEMBERS,
     ("GET", "/api/v1/tenants/{tenant_id}/errors"): EVERYBODY,

@@ -16,24 +16,30 @@ from shifty_pipelines.bootstrap import Assembly, Platform, build_platform
 from shifty_pipelines.contexts.tenancy.adapters.argon2_passwords import Argon2Passwords
 from shifty_pipelines.contexts.tenancy.domain import NewTenant, NewUser
 from shifty_pipelines.flows.entrance import found_tenant, sign_in
+from shifty_pipelines.flows.training_data import DatasetSource, NoDatasets
 from shifty_pipelines.kernel.clock import SystemClock
 from shifty_pipelines.kernel.ids import RandomIds
 from shifty_pipelines.kernel.provisioning import DatabaseUrls
 from shifty_pipelines.kernel.tenant import Role, TenantId, system_actor
 from shifty_pipelines.settings import Settings
+from tests.api.model_world import ModelShelf
 from tests.conftest import TestServer
+from tests.tiny_models import Tables
+from tests.trainer.conftest import write_base_model
 
 PASSWORD = "correct horse battery staple"
 LABELS = ["bad_input", "stale_state", "upstream_data"]
 
 
-def quick_assembly() -> Assembly:
+def quick_assembly(datasets: DatasetSource | None = None) -> Assembly:
     """Production's parts, but passwords hashed at Argon2's smallest cost."""
     passwords = Argon2Passwords(time_cost=1, memory_cost_kib=8, parallelism=1)
-    return Assembly(clock=SystemClock(), ids=RandomIds(), passwords=passwords)
+    return Assembly(clock=SystemClock(), ids=RandomIds(), passwords=passwords, datasets=datasets or NoDatasets())
 
 
-def platform_on(postgres: TestServer, database: str, home: Path, **settings: Any) -> Platform:
+def platform_on(
+    postgres: TestServer, database: str, home: Path, *, datasets: DatasetSource | None = None, **settings: Any
+) -> Platform:
     urls = DatabaseUrls(
         admin=None,
         app=postgres.url(database, "shifty_app"),
@@ -41,12 +47,14 @@ def platform_on(postgres: TestServer, database: str, home: Path, **settings: Any
         dbt=postgres.url(database, "shifty_dbt"),
         dagster="",
     )
-    return build_platform(Settings(home=home, **settings), urls=urls, assembly=quick_assembly())
+    return build_platform(Settings(home=home, **settings), urls=urls, assembly=quick_assembly(datasets))
 
 
 @pytest.fixture(scope="session")
 def platform(postgres: TestServer, database_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    platform = platform_on(postgres, database_name, tmp_path_factory.mktemp("home"))
+    home = tmp_path_factory.mktemp("home")
+    write_base_model(home / "models" / "tiny")
+    platform = platform_on(postgres, database_name, home, datasets=Tables())
     yield platform
     platform.dispose()
 
@@ -108,6 +116,11 @@ class World:
 
     def error_event(self) -> str:
         return str(self.owner.data("POST", "/api/v1/errors", json=error_body(self.tenant_id))["id"])
+
+    @property
+    def models(self) -> ModelShelf:
+        """This tenant's models, made without training."""
+        return ModelShelf(self.platform, TenantId(uuid.UUID(self.tenant_id)))
 
     def drain(self) -> None:
         """Deliver what is in the outbox, as the sidecar would."""

@@ -95,6 +95,11 @@ def _unclaimed(world: World, caller: Person) -> Twin:
     return Twin({"mission_id": world.mission()}, body={"userId": caller.id})
 
 
+def _promote(world: World, _caller: Person) -> Twin:
+    line = world.models.line()
+    return Twin({"model_id": line}, body={"version": world.models.version(line)})
+
+
 Builder = Callable[[World, Person], Twin]
 
 #: (verb, path) -> how to make its twin. Ids of the caller's own tenant stand in `path_ids`, `query` and `body`.
@@ -141,6 +146,31 @@ TWINS: Mapping[tuple[str, str], Builder] = {
     ("GET", "/api/v1/profiles/{user_id}"): lambda w, c: Twin({"user_id": c.id}, query={"tenantId": w.tenant_id}),
     ("PATCH", "/api/v1/profiles/{user_id}"): lambda w, c: Twin(
         {"user_id": c.id}, body={"displayName": "Ada", "tenantId": w.tenant_id}
+    ),
+    ("POST", "/api/v1/models"): lambda w, _c: Twin(
+        body={"tenantId": w.tenant_id, "name": "tiny", "source": "custom", "sourceId": "local:tiny"}
+    ),
+    ("GET", "/api/v1/models/{model_id}"): lambda w, _c: Twin({"model_id": w.models.served()}),
+    ("GET", "/api/v1/tenants/{tenant_id}/models"): _tenant,
+    ("POST", "/api/v1/models/{model_id}/evaluations"): lambda w, _c: Twin(
+        {"model_id": w.models.served()}, body={"tenantId": w.tenant_id, "metrics": {"accuracy": 0.9}}
+    ),
+    ("GET", "/api/v1/models/{model_id}/evaluations"): lambda w, _c: Twin({"model_id": w.models.served()}),
+    ("POST", "/api/v1/models/{model_id}/deploy"): lambda w, _c: Twin(
+        {"model_id": w.models.served()}, body={"instanceId": "local"}
+    ),
+    ("POST", "/api/v1/models/{model_id}/promote"): _promote,
+    ("POST", "/api/v1/models/{model_id}/rollback"): lambda w, _c: Twin(
+        {"model_id": w.models.served(versions=2)}, body={"reason": "worse in practice"}
+    ),
+    ("POST", "/api/v1/tenants/{tenant_id}/training-jobs"): lambda w, _c: Twin(
+        {"tenant_id": w.tenant_id}, body={"tenantId": w.tenant_id, "datasetId": w.models.dataset()}
+    ),
+    ("GET", "/api/v1/tenants/{tenant_id}/training-jobs"): _tenant,
+    ("GET", "/api/v1/training-jobs/{job_id}"): lambda w, _c: Twin({"job_id": w.models.job()}),
+    ("POST", "/api/v1/training-jobs/{job_id}/cancel"): lambda w, _c: Twin({"job_id": w.models.job()}),
+    ("POST", "/api/v1/models/{model_id}/predictions"): lambda w, _c: Twin(
+        {"model_id": w.models.served(favourite="bug")}, body={"inputs": ["the page is broken"]}
     ),
     ("POST", "/api/v1/errors"): lambda w, _c: Twin(body=error_body(w.tenant_id)),
     ("GET", "/api/v1/tenants/{tenant_id}/errors"): _tenant,

@@ -1,8 +1,8 @@
 """A platform with a tiny base model and datasets of the test's own, and tenants to train in."""
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,67 +15,19 @@ from shifty_pipelines.contexts.registry.domain.models import ModelSource, NewMod
 from shifty_pipelines.contexts.tenancy.adapters.argon2_passwords import Argon2Passwords
 from shifty_pipelines.contexts.training.domain.jobs import JobKind
 from shifty_pipelines.flows.request_training import request_training
-from shifty_pipelines.flows.training_data import DatasetVersion
 from shifty_pipelines.kernel.clock import SystemClock
-from shifty_pipelines.kernel.errors import NotFound
 from shifty_pipelines.kernel.ids import RandomIds
 from shifty_pipelines.kernel.provisioning import DatabaseUrls
 from shifty_pipelines.kernel.tenant import Actor, Role, TenantId, UserId
-from shifty_pipelines.services import Services
 from shifty_pipelines.settings import Settings
 from tests.conftest import TestServer
 from tests.flows.warm_trainer import WarmTrainer
-from tests.trainer.conftest import LABELS, sample_rows, write_base_model
+from tests.tiny_models import Tables
+from tests.trainer.conftest import sample_rows, write_base_model
 
 OWNER = UserId(uuid.UUID("0a0a0a0a-0000-4000-8000-000000000001"))
 #: A few steps that do learn something on the tiny model.
 QUICK = {"epochs": 2, "learningRate": 0.05}
-
-
-@dataclass
-class Tables:
-    """Datasets as data frames, by tenant: what curation writes, without curation."""
-
-    versions: dict[uuid.UUID, tuple[uuid.UUID, DatasetVersion, pd.DataFrame]] = field(default_factory=dict)
-    newest: dict[uuid.UUID, uuid.UUID] = field(default_factory=dict)
-
-    def add(
-        self,
-        tenant_id: uuid.UUID,
-        rows: pd.DataFrame,
-        *,
-        dataset_id: uuid.UUID | None = None,
-        labels: Sequence[str] = tuple(LABELS),
-        status: str = "current",
-    ) -> uuid.UUID:
-        dataset_id, version_id = dataset_id or uuid.uuid4(), uuid.uuid4()
-        version = DatasetVersion(
-            id=version_id,
-            dataset_id=dataset_id,
-            mission_type="classify_error",
-            labels=tuple(labels),
-            status=status,
-        )
-        self.versions[version_id] = (tenant_id, version, rows)
-        self.newest[dataset_id] = version_id
-        return dataset_id
-
-    def current(self, services: Services, dataset_id: uuid.UUID) -> DatasetVersion | None:
-        if dataset_id not in self.newest:
-            raise NotFound("Dataset")
-        return self.version(services, self.newest[dataset_id])
-
-    def version(self, services: Services, version_id: uuid.UUID) -> DatasetVersion:
-        owner, version, _ = self.versions.get(version_id, (None, None, None))
-        if version is None or owner != services.work.tenant_id:
-            raise NotFound("Dataset")
-        return version
-
-    def copy(self, services: Services, version_id: uuid.UUID, directory: Path) -> Path:
-        self.version(services, version_id)
-        path = directory / "dataset.parquet"
-        self.versions[version_id][2].to_parquet(path)
-        return path
 
 
 @dataclass

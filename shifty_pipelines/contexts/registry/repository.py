@@ -1,13 +1,14 @@
 """All SQL of the registry."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
+from shifty_pipelines.contexts.registry.domain.models import Standing
 from shifty_pipelines.contexts.registry.models import (
     Deployment,
     Model,
@@ -144,3 +145,23 @@ class RegistryRepository(ScopedRepository):
         return self.session.scalar(
             self.scoped(Deployment).where(Deployment.model_id == model_id, Deployment.target == target)
         )
+
+    def standings(self, model_ids: Sequence[uuid.UUID], *, alias: str, target: str) -> Mapping[uuid.UUID, Standing]:
+        """Where each of these models stands; those that neither serve nor are deployed are left out."""
+        serving = self.session.execute(
+            select(ModelAlias.model_id, ModelAlias.version).where(
+                ModelAlias.tenant_id == self.tenant_id, ModelAlias.alias == alias, ModelAlias.model_id.in_(model_ids)
+            )
+        )
+        deployed = self.session.execute(
+            select(Deployment.model_id, Deployment.created_at).where(
+                Deployment.tenant_id == self.tenant_id,
+                Deployment.target == target,
+                Deployment.model_id.in_(model_ids),
+            )
+        )
+        deployed_at = {row.model_id: row.created_at for row in deployed}
+        return {
+            row.model_id: Standing(serving_version=row.version, deployed_at=deployed_at.get(row.model_id))
+            for row in serving
+        }

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -81,3 +82,11 @@ class NewVersion:
     dataset_version_id: uuid.UUID
     training_job_id: uuid.UUID
     metrics: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Whether and with what a model answers."""
+
+    serving_version: int | None = None
+    deployed_at: datetime | None = None

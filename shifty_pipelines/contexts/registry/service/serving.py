@@ -1,7 +1,7 @@
 """Which version serves: promotion, rollback, deployment."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from shifty_pipelines.contexts.registry.domain.aliases import (
     SERVING,
@@ -11,6 +11,7 @@ from shifty_pipelines.contexts.registry.domain.aliases import (
     rollback_target,
 )
 from shifty_pipelines.contexts.registry.domain.gate import Verdict
+from shifty_pipelines.contexts.registry.domain.models import Standing
 from shifty_pipelines.contexts.registry.errors import (
     InstanceUnknown,
     NotDeployed,
@@ -90,6 +91,10 @@ class Serving(RegistryUseCases):
         """The version that serves, if one does."""
         number = self.repository.alias_version(self.model(model_id).id, SERVING)
         return None if number is None else self.version(model_id, number)
+
+    def standings(self, model_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Standing]:
+        """Where each of these models stands; those that do not serve are left out."""
+        return self.repository.standings(model_ids, alias=SERVING, target=LOCAL)
 
     def deploy(self, model_id: uuid.UUID, *, instance_id: str) -> Deployment:
         """Let a model answer on the tenant's built-in instance, with whatever version is promoted.
