@@ -1,7 +1,7 @@
 """The composition root: settings become a platform. The only place that picks adapters."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -41,6 +41,7 @@ from shifty_pipelines.kernel.secret_files import installation_id, secret_file
 from shifty_pipelines.kernel.store import AssetStore
 from shifty_pipelines.kernel.tenant import Actor, TenantId, system_actor
 from shifty_pipelines.kernel.work import begin_work
+from shifty_pipelines.kernel.work_queue import WorkQueue
 from shifty_pipelines.services import Services
 from shifty_pipelines.settings import Settings, model_process_environment
 
@@ -59,6 +60,7 @@ class Platform:
     runs: RunDirectories
     predictor: Predictor
     trainer: Trainer
+    model_environment: Mapping[str, str] = field(repr=False)
     clock: Clock
     ids: IdSource
     passwords: PasswordHasher
@@ -93,6 +95,11 @@ class Platform:
     def inference(self) -> InferenceService:
         """Asks model versions; needs no transaction."""
         return InferenceService(self.predictor)
+
+    @property
+    def training_queue(self) -> WorkQueue:
+        """Ids of training jobs that wait for a run."""
+        return WorkQueue(self.worker, "training")
 
     def find_login(self, email: str) -> LoginIdentity | None:
         """Who signs in with this address, in an active tenant."""
@@ -152,6 +159,7 @@ def build_platform(
         runs=runs,
         predictor=LocalPredictor(runs, model_environment),
         trainer=LocalTrainer(model_environment),
+        model_environment=model_environment,
         clock=parts.clock,
         ids=parts.ids,
         passwords=parts.passwords,

@@ -2,8 +2,12 @@
 
 import dagster as dg
 
+from shifty_pipelines.assets.training import adapters
+from shifty_pipelines.jobs.training import train
 from shifty_pipelines.resources.platform import PlatformResource
 from shifty_pipelines.sensors.outbox import outbox_sensor
+from shifty_pipelines.sensors.reaper import reaper
+from shifty_pipelines.sensors.training import training_failures, training_requests
 
 
 def build_definitions(*, platform: dg.ConfigurableResource | None = None) -> dg.Definitions:  # type: ignore[type-arg]
@@ -13,8 +17,12 @@ def build_definitions(*, platform: dg.ConfigurableResource | None = None) -> dg.
         platform: another platform resource, for tests and tools; the default reads the settings.
     """
     return dg.Definitions(
-        sensors=[outbox_sensor],
+        assets=[adapters],
+        jobs=[train],
+        sensors=[outbox_sensor, training_requests, training_failures, reaper],
         resources={"platform": platform or PlatformResource()},
+        # A process per op costs seconds each; heavy work is a subprocess of its own anyway.
+        executor=dg.in_process_executor,
     )
 
 

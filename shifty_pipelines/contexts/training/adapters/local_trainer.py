@@ -7,7 +7,6 @@ launching thread for that.
 import json
 import os
 import queue
-import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from shifty_pipelines.kernel.process_groups import stop_group
 from shifty_pipelines.kernel.process_identity import ProcessIdentity
 
 #: Between being asked to stop, when it saves its state, and being killed.
@@ -88,14 +88,7 @@ class LocalRun:
 
     def stop(self) -> None:
         """See `RunningTrainer.stop`."""
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(STOP_GRACE_S)
-            except subprocess.TimeoutExpired:
-                with suppress(ProcessLookupError):
-                    os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        stop_group(self._process, grace_s=STOP_GRACE_S)
         self._reader.join(STOP_GRACE_S)
         assert self._process.stdout is not None  # noqa: S101  # started with a pipe
         self._process.stdout.close()
