@@ -123,7 +123,9 @@ def test_a_commit_is_found_outside_the_unit_of_work(code: str) -> None:
     assert found(no_commit.check, "shifty_trainer/checkpoints.py", code) == []
 
 
-@pytest.mark.parametrize("code", ["session.begin_nested()", 'repo.commit("message")', "commit()", "session.commit"])
+@pytest.mark.parametrize(
+    "code", ["session.begin_nested()", "savepoint.rollback()", 'repo.commit("message")', "commit()", "session.commit"]
+)
 def test_a_savepoint_or_another_commit_is_free(code: str) -> None:
     assert found(no_commit.check, SERVICE, code) == []
 

@@ -2,7 +2,8 @@
 
 Flagged:
     commit-outside-unit-of-work  a call of `.commit()`, `.rollback()` or `.begin()` outside kernel/db.py and the few
-                                 kernel modules that own a connection (`OWNERS`).
+                                 kernel modules that own a connection (`OWNERS`). A savepoint is free, if the
+                                 variable that holds it is called so: ending it ends no transaction.
     network-in-context           an import of an HTTP client or of sockets in a context, its adapters excepted.
 
 Why: the state, its event and its audit row are one transaction (docs/decisions/0003). A commit half-way through a use
@@ -10,15 +11,15 @@ case publishes the one without the other; a request inside a transaction holds l
 server likes.
 
 How to mend: let the caller's unit of work commit (`Platform.open`, `Database.tenant_transaction`); to survive a
-violated constraint take a savepoint, `session.begin_nested()`. Put the request behind a port and into the context's
-`adapters/`.
+violated constraint, or to give locks back, take a savepoint, `savepoint = session.begin_nested()`. Put the request
+behind a port and into the context's `adapters/`.
 """
 
 import ast
 import re
 from collections.abc import Iterator
 
-from tools.lints.source import Finding, SourceFile, imported_modules
+from tools.lints.source import Finding, SourceFile, imported_modules, last_name
 
 #: The unit of work, and the kernel modules that own a connection of their own before or beside it.
 OWNERS = frozenset(
@@ -42,12 +43,14 @@ def _commits(source: SourceFile) -> Iterator[Finding]:
     for node in source.nodes:
         match node:
             # With a positional argument it is something else, e.g. a Git commit with its message.
-            case ast.Call(func=ast.Attribute(attr=method), args=[]) if method in TRANSACTION_METHODS:
+            case ast.Call(func=ast.Attribute(value=owner, attr=method), args=[]) if (
+                method in TRANSACTION_METHODS and last_name(owner) != "savepoint"
+            ):
                 yield source.finding(
                     node,
                     "commit-outside-unit-of-work",
                     f"`.{method}()` belongs to kernel/db.py: leave it to the caller's unit of work, "
-                    "or take a savepoint with `.begin_nested()`",
+                    "or take a savepoint, `savepoint = session.begin_nested()`",
                 )
 
 
