@@ -42,16 +42,15 @@ crash: $(STAMP) ## kill -9 at seeded moments; everything must converge
 lint: $(STAMP) ## format check, ruff, import contracts, own lints, mypy --strict
 	@$(BIN)/ruff format --check --quiet . || { echo "run 'make format'"; exit 1; }
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/python -m tools.lints shifty_pipelines
-	@$(BIN)/lint-imports --no-timings 2>&1 | tail -n 30 > .lint-imports.log || true; \
-	  grep -q ' 0 broken' .lint-imports.log || { cat .lint-imports.log; exit 1; }; rm -f .lint-imports.log
+	@$(BIN)/python -m tools.lints shifty_pipelines shifty_trainer shifty_emulators
+	@contracts=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$contracts"; exit 1; }
 	@$(BIN)/mypy --no-error-summary
 
 format: $(STAMP) ## format and apply the safe fixes
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix --quiet .
 
 bench: $(STAMP) ## one script per figure we claim, each beside its peer
-	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $$(ls bench/*.py 2>/dev/null); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 clean: ## stop what runs, remove .venv and the local state of this checkout
 	@test ! -x $(BIN)/shifty || $(BIN)/shifty down --quiet || true

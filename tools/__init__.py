@@ -1,0 +1,1 @@
+"""What develops and checks this code base; nothing here is shipped."""

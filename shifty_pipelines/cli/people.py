@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
-from sqlalchemy import text
 
 from shifty_pipelines.bootstrap import Platform, build_platform
 from shifty_pipelines.cli.terminal import console
@@ -111,10 +110,8 @@ def _platform() -> Iterator[Platform]:
 
 
 def _all_tenants(platform: Platform) -> list[Any]:
-    with platform.worker.platform_transaction() as session:
-        tenant_ids = [TenantId(found) for found in session.scalars(text("SELECT platform.active_tenants()"))]
     rows = []
-    for tenant_id in tenant_ids:
+    for tenant_id in platform.worker.active_tenants():
         with platform.open(system_actor(tenant_id)) as services:
             rows.append(services.tenancy.tenant())
     return rows

@@ -5,6 +5,7 @@ import os
 import secrets
 import socket
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,11 +107,7 @@ def child_specs(settings: Settings, urls: DatabaseUrls) -> list[ChildSpec]:
     """The platform's processes; only Dagster's get Dagster's credential, in the environment and not in arguments."""
     dagster_home = _write_dagster_home(settings.home)
     code_socket = _code_socket(settings)
-    workspace = dagster_home / "workspace.yaml"
-    workspace.write_text(
-        f'load_from:\n  - grpc_server:\n      socket: "{code_socket}"\n      location_name: shifty_pipelines\n',
-        encoding="utf-8",
-    )
+    workspace = _write_workspace(dagster_home, code_socket)
     api_environment = child_environment() | {"SHIFTY_HOME": str(settings.home)}
     dagster_environment = api_environment | {
         "DAGSTER_HOME": str(dagster_home),
@@ -118,20 +115,12 @@ def child_specs(settings: Settings, urls: DatabaseUrls) -> list[ChildSpec]:
         "DAGSTER_DISABLE_TELEMETRY": "1",
     }
     logs = settings.home / "logs"
-    address = f"http://{settings.bind}:{settings.base_port}"
     return [
-        ChildSpec(
-            name="api",
-            argv=python_module("shifty_pipelines.cli", "sidecar"),
-            environment=api_environment,
-            log_path=logs / "api.log",
-            is_ready=lambda: _answers(f"{address}/health"),
-            address=address,
-        ),
+        _api(settings, api_environment, logs / "api.log"),
         ChildSpec(
             name="code server",
             argv=python_module(
-                "dagster", "api", "grpc", "--socket", str(code_socket), "-m", "shifty_pipelines.definitions",
+                *("dagster", "api", "grpc", "--socket", str(code_socket), "-m", "shifty_pipelines.definitions"),
                 "--use-python-environment-entry-point",
             ),
             environment=dagster_environment,
@@ -151,9 +140,30 @@ def child_specs(settings: Settings, urls: DatabaseUrls) -> list[ChildSpec]:
             argv=python_module("dagster._daemon", "run", "-w", str(workspace)),
             environment=dagster_environment,
             log_path=logs / "dagster-daemon.log",
-            is_ready=lambda: True,
+            is_ready=lambda: True,  # it listens nowhere; its heartbeats show in Dagster's UI
         ),
-    ]  # fmt: skip
+    ]
+
+
+def _api(settings: Settings, environment: Mapping[str, str], log_path: Path) -> ChildSpec:
+    address = f"http://{settings.bind}:{settings.base_port}"
+    return ChildSpec(
+        name="api",
+        argv=python_module("shifty_pipelines.cli", "sidecar"),
+        environment=environment,
+        log_path=log_path,
+        is_ready=lambda: _answers(f"{address}/health"),
+        address=address,
+    )
+
+
+def _write_workspace(dagster_home: Path, code_socket: Path) -> Path:
+    workspace = dagster_home / "workspace.yaml"
+    workspace.write_text(
+        f'load_from:\n  - grpc_server:\n      socket: "{code_socket}"\n      location_name: shifty_pipelines\n',
+        encoding="utf-8",
+    )
+    return workspace
 
 
 def _write_dagster_home(home: Path) -> Path:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import DateTime, Engine, MetaData, Uuid, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from shifty_pipelines.kernel.tenant import TenantId
@@ -71,6 +72,19 @@ class Database:
         """One transaction outside every tenant: reaches the functions of schema platform, no tenant row."""
         with Session(self.engine) as session, session.begin():
             yield session
+
+    def answers(self) -> bool:
+        """Whether the database answers a query now."""
+        try:
+            with self.engine.connect() as connection:
+                return bool(connection.scalar(text("SELECT 1")) == 1)
+        except SQLAlchemyError:
+            return False
+
+    def active_tenants(self) -> list[TenantId]:
+        """The active tenants by age; only `shifty_worker` may ask."""
+        with self.platform_transaction() as session:
+            return [TenantId(found) for found in session.scalars(text("SELECT platform.active_tenants()"))]
 
     def dispose(self) -> None:
         """Close all connections."""

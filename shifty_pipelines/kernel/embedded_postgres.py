@@ -188,10 +188,11 @@ class EmbeddedPostgres:
         """
         address = self.address()
         with self._alone():
+            if self.data_dir.exists():
+                self._refuse_foreign_data()
             self._at.prepare()
             if not self.data_dir.exists():
                 self._initialise(address.password)
-            self._refuse_foreign_data()
             self._bring_up(address)
         return address
 
@@ -280,6 +281,7 @@ class EmbeddedPostgres:
                 if launch is not None:
                     launch.refuse_unless_passing()
                 self._remove_believable_lock_files()
+                self._at.remove_obsolete_programs()
                 launch = self._launch()
             if time.monotonic() > deadline_s:
                 raise PostgresSilent(self.data_dir, self._at.log)

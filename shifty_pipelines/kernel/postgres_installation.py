@@ -133,6 +133,14 @@ class PostgresInstallation:
         """Path of a program, copied first where that is needed."""
         return str(self._programs() / PACKAGE / PROGRAM_FOLDERS[self.major] / "bin" / name)
 
+    def remove_obsolete_programs(self) -> None:
+        """Remove root's copies of earlier wheels; only while no server runs, for it loads libraries late."""
+        if not self.account.is_ours:
+            current = self._programs()
+            for copy in self.place.glob("programs-*"):
+                if copy != current:
+                    shutil.rmtree(copy)
+
     @property
     def surroundings(self) -> dict[str, Any]:
         """Account, directory and environment for `subprocess`: the caller's own directory may be closed to nobody."""
@@ -176,7 +184,7 @@ class PostgresInstallation:
         for path in (fresh, *fresh.rglob("*")):
             # The wheel may have been installed under a umask that leaves nothing to others.
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0o644)
-        os.sync()  # a copy that a power failure left half empty would pass for whole; one call beats 1,700 fsyncs
+        os.sync()  # a copy that a power failure left half empty would pass for whole; one call beats 800 fsyncs
         fresh.rename(target)
 
 

@@ -56,8 +56,7 @@ def check_restore(
         in_database = session.scalar(text("SELECT platform.installation_id()"))
     if str(in_database) != str(installation):
         raise WrongInstallation(in_database, installation)
-    with worker.platform_transaction() as session:
-        tenants = [TenantId(tenant_id) for tenant_id in session.scalars(text("SELECT platform.active_tenants()"))]
+    tenants = worker.active_tenants()
     report = RestoreReport(tenants=len(tenants))
     for tenant_id in tenants:
         with app.tenant_transaction(tenant_id) as scope:

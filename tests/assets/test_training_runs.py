@@ -24,7 +24,7 @@ from shifty_pipelines.kernel.process_identity import ProcessIdentity
 from shifty_pipelines.resources.platform import PlatformResource
 from shifty_pipelines.sensors.reaper import fail_dead_runs
 from shifty_pipelines.sensors.training import training_requests
-from tests.flows.conftest import Lab, shuffled
+from tests.flows.training.conftest import Lab, shuffled
 from tests.trainer.conftest import sample_rows
 
 pytestmark = pytest.mark.xdist_group("models")

@@ -1,9 +1,10 @@
 """Tenant manager (3001) and auth service (3002)."""
 
 import uuid
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
 
 from shifty_pipelines.api.answers import Cursor, Limit, Message, Ok, Page, decode_cursor, page_of
 from shifty_pipelines.api.catalogue import AUTH, TENANT_MANAGER
@@ -29,6 +30,27 @@ from shifty_pipelines.flows import entrance
 from shifty_pipelines.kernel.errors import InvalidValue
 from shifty_pipelines.kernel.tenant import Role
 
+Offset = Annotated[int, Query(ge=0)]
+
+
+class TenantList(Page[TenantBody]):
+    """One's own tenant, as a list."""
+
+    count: int
+
+
+class TenantCreated(Ok[TenantBody]):
+    """A new tenant."""
+
+    message: str
+
+
+class SignedOut(BaseModel):
+    """The session is over."""
+
+    message: str
+
+
 _flat: dict[str, Any] = {"openapi_extra": FLAT}
 
 tenants: APIRouter = router_of(TENANT_MANAGER, is_flat=True)
@@ -37,15 +59,15 @@ auth: APIRouter = router_of(AUTH, is_flat=True)
 
 
 @tenants.get("/api/v1/tenants", **_flat)
-def list_tenants(call: CallDep, limit: Limit = 50, offset: int = 0) -> dict[str, Any]:
+def list_tenants(call: CallDep, limit: Limit = 50, offset: Offset = 0) -> TenantList:
     """One's own tenant: nobody sees another's, whatever their role."""
     with call.open() as services:
         own = [TenantBody.model_validate(services.tenancy.tenant())][offset : offset + limit]
-    return {"success": True, "data": [_dump(tenant) for tenant in own], "count": len(own), "nextCursor": None}
+    return TenantList(data=own, next_cursor=None, count=len(own))
 
 
 @tenants.post("/api/v1/tenants", status_code=201, **_flat)
-def create_tenant(body: CreateTenant, call: CallDep) -> dict[str, Any]:
+def create_tenant(body: CreateTenant, call: CallDep) -> TenantCreated:
     """A tenant with the admin it names; its creator has no access to it. Needs open registration."""
     platform = call.platform
     if not platform.is_registration_open:
@@ -55,7 +77,7 @@ def create_tenant(body: CreateTenant, call: CallDep) -> dict[str, Any]:
     new = NewTenant(name=body.name, slug=body.slug, plan=body.plan, region=body.region)
     founded = entrance.found_tenant(platform, new, _admin(body))
     tenant = TenantBody.model_validate(founded.tenant)
-    return {"success": True, "data": _dump(tenant), "message": "Tenant created successfully"}
+    return TenantCreated(data=tenant, message="Tenant created successfully")
 
 
 @tenants.get("/api/v1/tenants/{tenant_id}", **_flat)
@@ -132,11 +154,11 @@ def verify(call: CallDep) -> Verified:
 
 
 @auth.post("/api/v1/auth/logout", **_flat)
-def logout(call: CallDep) -> dict[str, str]:
+def logout(call: CallDep) -> SignedOut:
     """Revoke this token's session."""
     with call.open() as services:
         services.tenancy.sign_out(call.caller.sign_in_id)
-    return {"message": "Logged out successfully"}
+    return SignedOut(message="Logged out successfully")
 
 
 users: APIRouter = router_of(AUTH)
@@ -175,7 +197,3 @@ def _admin(body: CreateTenant) -> NewUser | None:
         # A tenant's first user owns it: nobody else could ever make an owner.
         role=Role.OWNER,
     )
-
-
-def _dump(tenant: TenantBody) -> dict[str, Any]:
-    return tenant.model_dump(mode="json", by_alias=True)

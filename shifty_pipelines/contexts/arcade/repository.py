@@ -1,6 +1,6 @@
 """All SQL of the Arcade.
 
-Locks are taken in one order, profile before mission, and only `claim(wait=True)` and `lock_mission` wait for a mission;
+Locks are taken in one order, profile before mission. Only `claim_waiting` and `lock_mission` wait for a mission, and
 both are called with no other mission locked, so no two callers wait for each other.
 """
 
@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, SessionTransaction
 
 from shifty_pipelines.contexts.arcade.domain.missions import LIVE, TAKEN, MissionState, MissionType, SlotState
 from shifty_pipelines.contexts.arcade.models import LedgerEntry, Mission, Profile, Slot
@@ -101,12 +101,37 @@ class ArcadeRepository(ScopedRepository):
         statement = self._offered(offer).order_by(Mission.xp_reward.desc(), Mission.created_at, Mission.id)
         return self.session.scalars(statement.limit(limit)).all()
 
-    def claim(self, offer: Offer, *, wait: bool) -> Mission | None:
-        """The next mission offered to a labeler, locked; without `wait`, missions locked by others are skipped."""
-        statement = self._offered(offer).order_by(Mission.priority.desc(), Mission.created_at, Mission.id).limit(1)
-        return self.session.scalar(
-            statement.with_for_update(skip_locked=not wait), execution_options={"populate_existing": True}
-        )
+    def claim(self, offer: Offer) -> Mission | None:
+        """The next mission offered to a labeler, locked; missions locked by others are skipped."""
+        savepoint = self.session.begin_nested()
+        statement = self._next(self._offered(offer)).with_for_update(skip_locked=True)
+        mission = self.session.scalar(statement, execution_options={"populate_existing": True})
+        return self._kept(savepoint, mission)
+
+    def claim_waiting(self, offer: Offer) -> Mission | None:
+        """As `claim`, but waits for missions locked by others; to be called with no mission locked."""
+        while mission_id := self.session.scalar(self._next(self._offered(offer)).with_only_columns(Mission.id)):
+            savepoint = self.session.begin_nested()
+            mission = self.lock_mission(mission_id)
+            is_offered = mission is not None and mission.state == MissionState.OPEN and mission.open_slots > 0
+            if kept := self._kept(savepoint, mission if is_offered else None):
+                return kept
+        return None
+
+    def _kept(self, savepoint: SessionTransaction, mission: Mission | None) -> Mission | None:
+        """The mission; without one, the savepoint is rolled back.
+
+        PostgreSQL locks a row before it sees that the row no longer matches, and keeps that lock: two claimers that go
+        on to wait for other rows would wait for each other (seen with 64 threads on 20 missions).
+        """
+        if mission is None:
+            savepoint.rollback()
+        else:
+            savepoint.commit()
+        return mission
+
+    def _next(self, offered: Select[Mission]) -> Select[Mission]:
+        return offered.order_by(Mission.priority.desc(), Mission.created_at, Mission.id).limit(1)
 
     def overdue(self, *, now: datetime, limit: int) -> Sequence[Mission]:
         """Open missions past their time that nobody holds, locked."""
@@ -200,13 +225,13 @@ class ArcadeRepository(ScopedRepository):
         Returns how many slots came back.
         """
         has_ended = Slot.state.in_(LIVE) & (Slot.lease_until <= now)
-        due = select(Slot.mission_id).where(Slot.tenant_id == self.tenant_id, has_ended).limit(limit)
-        if mission_id is not None:
-            due = due.where(Slot.mission_id == mission_id)
+        ended = select(Slot.mission_id).where(Slot.tenant_id == self.tenant_id, has_ended).limit(limit)
+        due = self.session.scalars(ended.where(Slot.mission_id == mission_id) if mission_id else ended).all()
+        if not due:
+            return 0
+        savepoint = self.session.begin_nested()
         locking = select(Mission.id).where(Mission.tenant_id == self.tenant_id, Mission.id.in_(due))
         locked = self.session.scalars(locking.with_for_update(skip_locked=True)).all()
-        if not locked:
-            return 0
         released = self.session.scalars(
             update(Slot)
             .where(Slot.tenant_id == self.tenant_id, Slot.mission_id.in_(locked), has_ended)
@@ -214,6 +239,9 @@ class ArcadeRepository(ScopedRepository):
             .returning(Slot.mission_id)
             .execution_options(synchronize_session=False)
         ).all()
+        if not released:  # somebody else was faster: let go of the rows, see `_kept`
+            savepoint.rollback()
+            return 0
         for freed_id in set(released):
             self.session.execute(
                 update(Mission)
@@ -221,6 +249,7 @@ class ArcadeRepository(ScopedRepository):
                 .values(open_slots=Mission.open_slots + released.count(freed_id), updated_at=now)
                 .execution_options(synchronize_session=False)
             )
+        savepoint.commit()
         self.session.expire_all()
         return len(released)
 

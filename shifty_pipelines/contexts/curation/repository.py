@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
@@ -100,7 +100,7 @@ class CurationRepository(ScopedRepository):
             )
             .where(LabelEvent.tenant_id == self.tenant_id, LabelEvent.item_id == item.id, LabelEvent.kind == "label")
             .where(~is_dead.exists())
-            .distinct(LabelEvent.labeler_id)
+            .ext(distinct_on(LabelEvent.labeler_id))
             .order_by(LabelEvent.labeler_id, LabelEvent.created_at.desc(), LabelEvent.id)
         )
         return [

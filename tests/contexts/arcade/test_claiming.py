@@ -61,6 +61,7 @@ def test_a_double_click_claims_one_mission(stage: Stage) -> None:
     for _ in range(8):
         stage.mission()
     labeler = person()
+    stage.profile(labeler)  # making it would let the clicks in one by one
     answers = at_once(8, lambda _: [view.id for view in stage.next(labeler)])
     assert len(stage.query(TAKEN_SLOTS)) == 1
     assert all(answer == answers[0] for answer in answers)
@@ -72,6 +73,35 @@ def test_the_last_slot_goes_to_one_of_two_who_assign_it_at_once(stage: Stage) ->
     outcomes = at_once(8, lambda index: stage.assign(mission_id, labelers[index]))
     assert sum(isinstance(outcome, NotOffered) for outcome in outcomes) == 7
     assert len(stage.query(TAKEN_SLOTS)) == 1
+
+
+def test_whoever_asks_while_the_last_mission_is_locked_waits_instead_of_going_away_empty(stage: Stage) -> None:
+    mission_id, labeler = stage.mission(), person()
+    with ThreadPoolExecutor(1) as pool:
+        with stage.arcade(stage.lead, Role.OWNER) as arcade:
+            arcade.repository.lock_mission(mission_id)
+            asking = pool.submit(stage.next, labeler)
+            with pytest.raises(TimeoutError):
+                asking.result(timeout=0.5)
+        assert [view.id for view in asking.result(timeout=10)] == [mission_id]
+
+
+def test_whoever_waited_for_a_mission_that_is_then_full_waits_for_the_next_and_holds_nothing(stage: Stage) -> None:
+    full, left = [stage.mission(slot_count=1, priority=priority) for priority in (2, 1)]
+    first, second = person(), person()
+    with ThreadPoolExecutor(1) as pool:
+        with stage.arcade(stage.lead, Role.OWNER) as other:
+            other.repository.lock_mission(left)
+            with stage.arcade(first) as arcade:
+                arcade.assign(full, labeler_id=first)
+                asking = pool.submit(stage.next, second)
+                with pytest.raises(TimeoutError):
+                    asking.result(timeout=0.5)
+            with pytest.raises(TimeoutError):
+                asking.result(timeout=0.5)
+            # A lock kept on the full one would make two such waiters wait for each other.
+            assert len(stage.query("SELECT id FROM missions WHERE id = :id FOR UPDATE NOWAIT", id=full)) == 1
+        assert [view.id for view in asking.result(timeout=10)] == [left]
 
 
 def test_asking_again_returns_what_is_held(stage: Stage) -> None:
@@ -86,6 +116,7 @@ def test_asking_again_returns_what_is_held(stage: Stage) -> None:
 
 def test_nobody_holds_more_than_five(stage: Stage) -> None:
     mission_ids = [stage.mission() for _ in range(7)]
+    stage.mission(type=MissionType.VERIFY_FIX, priority=-1)
     labeler = person()
     held = {view.id for view in stage.next(labeler, count=5)}
     assert len(held) == 5

@@ -214,10 +214,12 @@ def test_pages_run_from_the_newest_to_the_oldest_and_miss_and_repeat_nothing(dep
     seen: list[uuid.UUID] = []
     after = None
     with depot.open(tenant_id) as lifecycle:
-        while page := lifecycle.list(after=after, limit=3):
-            assert len(page) <= 3
+        for length in (3, 3, 2):
+            page = lifecycle.list(after=after, limit=3)
+            assert len(page) == length
             seen += [asset.id for asset in page]
             after = (page[-1].created_at, page[-1].id)
+        assert lifecycle.list(after=after, limit=3) == []
     assert seen == [asset_id for _, asset_id in sorted(stored, reverse=True)]
 
 

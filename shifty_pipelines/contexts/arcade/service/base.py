@@ -1,5 +1,6 @@
 """What every story of the Arcade needs: the repository, locked missions, and views that show only one's own answers."""
 
+import dataclasses
 import uuid
 from collections.abc import Sequence
 
@@ -116,15 +117,13 @@ class ArcadeUseCases:
     def _view(self, mission: Mission, own: Slot | None) -> MissionView:
         state = MissionState(mission.state)
         taken = own if own is not None and own.state in TAKEN else None
-        is_overdue = mission.expires_at is not None and mission.expires_at <= self.work.clock.now()
         status = view_status(
             state,
             SlotState(taken.state) if taken else None,
             has_open_slot=mission.open_slots > 0,
-            is_overdue=is_overdue,
+            is_overdue=mission.expires_at is not None and mission.expires_at <= self.work.clock.now(),
         )
-        labeler_id = UserId(taken.labeler_id) if taken else None
-        return MissionView(
+        view = MissionView(
             id=mission.id,
             tenant_id=mission.tenant_id,
             item_id=mission.item_id,
@@ -146,14 +145,21 @@ class ArcadeUseCases:
             updated_at=mission.updated_at,
             settled_at=mission.settled_at,
             settled_label=mission.settled_label,
+        )
+        return view if taken is None else self._with_slot(view, taken)
+
+    def _with_slot(self, view: MissionView, slot: Slot) -> MissionView:
+        labeler_id = UserId(slot.labeler_id)
+        return dataclasses.replace(
+            view,
             assigned_to=labeler_id,
-            assigned_at=taken.claimed_at if taken else None,
-            started_at=taken.started_at if taken else None,
-            lease_until=taken.lease_until if taken else None,
-            fencing_token=taken.fencing_token if taken else None,
-            completed_by=labeler_id if taken and taken.completed_at else None,
-            completed_at=taken.completed_at if taken else None,
-            answer=self._answer(taken) if taken and labeler_id == self.work.actor.user_id else None,
+            assigned_at=slot.claimed_at,
+            started_at=slot.started_at,
+            lease_until=slot.lease_until,
+            fencing_token=slot.fencing_token,
+            completed_by=labeler_id if slot.completed_at else None,
+            completed_at=slot.completed_at,
+            answer=self._answer(slot) if labeler_id == self.work.actor.user_id else None,
         )
 
     def _answer(self, slot: Slot) -> Answer | None:

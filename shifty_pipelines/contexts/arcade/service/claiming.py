@@ -100,11 +100,11 @@ class Claiming(ArcadeUseCases):
     def _claim(self, offer: Offer, wanted: int, *, may_wait: bool) -> None:
         claimed = 0
         while claimed < wanted:
-            mission = self.repository.claim(offer, wait=False)
+            mission = self.repository.claim(offer)
             if mission is None and claimed == 0 and may_wait:
                 # All that is left may be locked by others for a moment; with no mission of our own locked, waiting is
                 # safe, and better than telling a labeler that there is nothing to do.
-                mission = self.repository.claim(offer, wait=True)
+                mission = self.repository.claim_waiting(offer)
             if mission is None:
                 return
             self._lease_open_slot(mission, UserId(offer.labeler_id))

@@ -1,6 +1,6 @@
 """The trainer program, forked off a process that has imported torch and its kin already.
 
-`python -m tests.flows.warm_trainer` reads the paths of job files; for each it forks a child that runs the trainer's own
+`python -m tests.flows.training.warm_trainer` reads the paths of job files; for each it forks a child that runs the trainer's own
 `main` with its standard output in a FIFO beside the job file, prints the child's number, and then its exit code.
 """
 
@@ -48,7 +48,7 @@ class WarmTrainer:
     def _running(self) -> subprocess.Popen[str]:
         if self._zygote is None:
             self._zygote = subprocess.Popen(
-                [sys.executable, "-m", "tests.flows.warm_trainer"],
+                [sys.executable, "-m", "tests.flows.training.warm_trainer"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,

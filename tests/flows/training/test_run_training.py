@@ -16,7 +16,7 @@ from shifty_pipelines.contexts.training.domain.jobs import JobKind, Refusal
 from shifty_pipelines.contexts.training.errors import JobNotQueued
 from shifty_pipelines.contexts.training.ports import RunningTrainer, Trainer
 from shifty_pipelines.flows.run_training import TrainingOutcome, Watch, run_training
-from tests.flows.conftest import Lab, shuffled
+from tests.flows.training.conftest import Lab, shuffled
 from tests.trainer.conftest import LABELS, sample_rows
 
 pytestmark = pytest.mark.xdist_group("models")
