@@ -46,6 +46,13 @@ run_monitoring:
 concurrency:
   pools:
     granularity: run
+    default_limit: 1
+  runs:
+    tag_concurrency_limits:
+      - key: shifty/tenant
+        limit: 1
+        value:
+          applyLimitPerUniqueValue: true
 retention:
   sensor:
     purge_after_days: 7

@@ -67,7 +67,7 @@ def post_evaluation(model_id: uuid.UUID, body: EvaluateBody, call: CallDep, once
                 ).id
             ),
         )
-        return Ok[EvaluationBody](data=EvaluationBody.of(services.registry.evaluation(evaluation_id)))
+        return Ok[EvaluationBody](data=EvaluationBody.model_validate(services.registry.evaluation(evaluation_id)))
 
 
 @models.get("/api/v1/models/{model_id}/evaluations")
@@ -85,7 +85,7 @@ def deploy_model(model_id: uuid.UUID, body: DeployBody, call: CallDep) -> Ok[Dep
     """Let the model answer on the tenant's built-in instance."""
     with call.open() as services:
         deployment = services.registry.deploy(model_id, instance_id=body.instance_id)
-        return Ok[DeploymentBody](data=DeploymentBody.of(deployment))
+        return Ok[DeploymentBody](data=DeploymentBody.model_validate(deployment))
 
 
 @models.post("/api/v1/models/{model_id}/promote")

@@ -34,7 +34,7 @@ def post_training_job(
                 ).id
             ),
         )
-        return Ok[TrainingJobBody](data=TrainingJobBody.of(services.training.job(job_id)))
+        return Ok[TrainingJobBody](data=TrainingJobBody.model_validate(services.training.job(job_id)))
 
 
 @jobs.get("/api/v1/tenants/{tenant_id}/training-jobs")
@@ -51,11 +51,11 @@ def list_training_jobs(
 def read_training_job(job_id: uuid.UUID, call: CallDep) -> Ok[TrainingJobBody]:
     """One training job with its progress and logs, while it runs and after."""
     with call.open() as services:
-        return Ok[TrainingJobBody](data=TrainingJobBody.of(services.training.job(job_id)))
+        return Ok[TrainingJobBody](data=TrainingJobBody.model_validate(services.training.job(job_id)))
 
 
 @jobs.post("/api/v1/training-jobs/{job_id}/cancel")
 def cancel_training_job(job_id: uuid.UUID, call: CallDep) -> Ok[TrainingJobBody]:
     """Cancel a training; a running one stops within seconds and nothing of it is registered."""
     with call.open() as services:
-        return Ok[TrainingJobBody](data=TrainingJobBody.of(services.training.cancel(job_id)))
+        return Ok[TrainingJobBody](data=TrainingJobBody.model_validate(services.training.cancel(job_id)))

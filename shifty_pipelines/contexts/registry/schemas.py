@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, computed_field
 
 from shifty_pipelines.contexts.registry.domain.aliases import AliasAction, AliasMove
 from shifty_pipelines.contexts.registry.domain.gate import Verdict
@@ -18,7 +18,6 @@ from shifty_pipelines.contexts.registry.domain.models import (
     NewModel,
     Standing,
 )
-from shifty_pipelines.contexts.registry.models import Deployment, Model, ModelEvaluation, ModelVersion
 from shifty_pipelines.kernel.wire import RequestBody, WireModel
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -80,7 +79,7 @@ class ModelBody(WireModel):
     updated_at: datetime
 
     @classmethod
-    def of(cls, model: Model, standing: Standing | None) -> "ModelBody":
+    def of(cls, model: object, standing: Standing | None) -> "ModelBody":
         """A model's body with where it stands."""
         body = cls.model_validate(model)
         if standing is not None:
@@ -127,7 +126,7 @@ class ModelDetailBody(ModelBody):
 
     @classmethod
     def whole(
-        cls, model: Model, standing: Standing | None, versions: Sequence[ModelVersion], moves: Sequence[AliasMove]
+        cls, model: object, standing: Standing | None, versions: Sequence[object], moves: Sequence[AliasMove]
     ) -> "ModelDetailBody":
         """Everything about a model."""
         body = cls.of(model, standing)
@@ -180,11 +179,6 @@ class EvaluationBody(WireModel):
     created_at: datetime
     completed_at: datetime | None
 
-    @classmethod
-    def of(cls, evaluation: ModelEvaluation) -> "EvaluationBody":
-        """An evaluation's body."""
-        return cls.model_validate(evaluation)
-
 
 class DeployBody(RequestBody):
     """Where a model shall answer."""
@@ -198,23 +192,14 @@ class DeploymentBody(WireModel):
     id: uuid.UUID
     model_id: uuid.UUID
     version: int
-    instance_id: str
+    instance_id: str = Field(validation_alias="target")
     status: str
-    endpoint: str
     created_at: datetime
 
-    @classmethod
-    def of(cls, deployment: Deployment) -> "DeploymentBody":
-        """A deployment's body."""
-        return cls(
-            id=deployment.id,
-            model_id=deployment.model_id,
-            version=deployment.version,
-            instance_id=deployment.target,
-            status=deployment.status,
-            endpoint=f"/api/v1/models/{deployment.model_id}/predictions",
-            created_at=deployment.created_at,
-        )
+    @computed_field
+    def endpoint(self) -> str:
+        """Where to ask it."""
+        return f"/api/v1/models/{self.model_id}/predictions"
 
 
 class PromoteBody(RequestBody):

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from shifty_pipelines.contexts.training.domain.jobs import JobKind, JobStatus
-from shifty_pipelines.contexts.training.models import TrainingJob
 from shifty_pipelines.kernel.wire import RequestBody, WireModel
 
 
@@ -58,8 +57,3 @@ class TrainingJobBody(TrainingJobSummaryBody):
 
     recipe: dict[str, Any]
     logs: list[dict[str, Any]]
-
-    @classmethod
-    def of(cls, job: TrainingJob) -> "TrainingJobBody":
-        """A job's body."""
-        return cls.model_validate(job)

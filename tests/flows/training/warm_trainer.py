@@ -1,6 +1,6 @@
 """The trainer program, forked off a process that has imported torch and its kin already.
 
-`python -m tests.flows.training.warm_trainer` reads the paths of job files; for each it forks a child that runs the trainer's own
+Run as a module it reads the paths of job files; for each it forks a child that runs the trainer's own
 `main` with its standard output in a FIFO beside the job file, prints the child's number, and then its exit code.
 """
 
