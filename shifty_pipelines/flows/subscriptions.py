@@ -10,10 +10,15 @@ from shifty_pipelines.flows.workshop import Workshop
 from shifty_pipelines.kernel.outbox import Reaction
 from shifty_pipelines.services import Services
 
+#: Reactions that need nothing but their unit of work.
+SUBSCRIPTIONS: Mapping[str, Mapping[str, Reaction[Services]]] = {
+    LabelRecorded.type: {"settle_mission": settle_on_label},
+}
+
 
 def subscriptions(workshop: Workshop) -> Mapping[str, Mapping[str, Reaction[Services]]]:
     """All reactions; those that run models work in units of work of their own."""
     return {
-        LabelRecorded.type: {"settle_mission": settle_on_label},
+        **SUBSCRIPTIONS,
         EvaluationRequested.type: {"evaluate": lambda _services, event: evaluate_on_request(workshop, event)},
     }

@@ -41,6 +41,8 @@ class FlowStage(Stage):
             curation=CurationService(work, self.keys),
             feedback=absent,
             lifecycle=absent,
+            training=absent,
+            registry=absent,
         )
 
     @contextmanager
