@@ -7,9 +7,9 @@ from shifty_pipelines.kernel.tenant import Role
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "routes.md"
 HEAD = """# Routes and who may call them
-Made from `shifty_pipelines/api/permissions.py` by `python -m tools.reference`; a test fails when they differ. Everything
-not in this table is refused. The routes of a service answer on its own port and on the gateway's; bodies and answers are in
-each port's `/openapi.json`.
+Made from `shifty_pipelines/api/permissions.py` by `python -m tools.reference`; a test fails when they differ.
+Everything not in this table is refused. The routes of a service answer on its own port and on the gateway's; bodies
+and answers are in each port's `/openapi.json`.
 
 | verb | path | roles | or grants |
 |---|---|---|---|
