@@ -53,5 +53,5 @@ bench: $(STAMP) ## one script per figure we claim, each beside its peer
 	@for script in $$(ls bench/*.py 2>/dev/null); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 clean: ## stop what runs, remove .venv and the local state of this checkout
-	@test ! -x $(BIN)/shifty || $(BIN)/shifty down --quiet || true
+	@test ! -x $(BIN)/shifty || $(BIN)/shifty down --quiet --erase-database || true
 	rm -rf $(VENV) .shifty build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -16,6 +16,7 @@ from shifty_pipelines.cli.start import Started, prepare, start_children
 from shifty_pipelines.cli.terminal import console, step
 from shifty_pipelines.contexts.tenancy.domain import NewTenant, NewUser
 from shifty_pipelines.flows.entrance import found_tenant
+from shifty_pipelines.kernel.secret_files import secret_file
 from shifty_pipelines.kernel.supervisor import Supervisor, hold
 from shifty_pipelines.kernel.tenant import Role, TenantId, system_actor
 from shifty_pipelines.settings import Settings
@@ -71,7 +72,9 @@ def _tell_story(settings: Settings, started: Started) -> None:
         profiles = [_settled_profile(member, tenant_id) for member in members]
     _summarise(event, mission, profiles)
     token = owner.client.headers["authorization"].removeprefix("Bearer ")
-    console.print(f"API      {gateway}/api/docs\nDagster  http://localhost:{settings.dagster_port}")
+    operator_token = secret_file(settings.home / "secrets", "operator-token")
+    console.print(f"API      {gateway}/api/docs")
+    console.print(f"Dagster  http://localhost:{settings.dagster_port}/?token={operator_token}", soft_wrap=True)
     console.print(f"token    {token}", soft_wrap=True)
     console.print(
         f"try      curl -s -H 'Authorization: Bearer {token}' {gateway}/api/v1/missions/{mission['id']}", soft_wrap=True
@@ -91,7 +94,11 @@ def _people(started: Started, gateway: str) -> tuple[TenantId, list[Person]]:
     with platform.open(system_actor(tenant_id)) as services:
         for member in new[1:]:
             services.tenancy.add_user(member)
-    return tenant_id, [_signed_in(gateway, user.email, password) for user in new]
+    people = [_signed_in(gateway, user.email, password) for user in new]
+    for person, user in zip(people[1:], new[1:], strict=True):
+        path = f"/api/v1/profiles/{person.user_id}"
+        person.client.patch(path, json={"displayName": user.first_name.title()}).raise_for_status()
+    return tenant_id, people
 
 
 def _signed_in(gateway: str, email: str, password: str) -> Person:

@@ -39,8 +39,8 @@ def create_tenant(
     name: Annotated[str, typer.Argument(help="The customer's name.")],
     owner_email: Annotated[str, typer.Option("--owner", help="E-mail address of its first owner.")],
     slug: Annotated[str | None, typer.Option(help="Short name in addresses; by default from the name.")] = None,
-    plan: Plan = Plan.STARTER,
-    region: Region = Region.US_EAST_1,
+    plan: Annotated[Plan, typer.Option(help="A label of the contract.")] = Plan.STARTER,
+    region: Annotated[Region, typer.Option(help="Where the customer's data belongs.")] = Region.US_EAST_1,
     as_json: AsJson = False,
 ) -> None:
     """Create a tenant and its first owner; the generated password is printed once."""
@@ -66,9 +66,9 @@ def list_users(tenant: TenantOption, as_json: AsJson = False) -> None:
 def add_user(
     email: Annotated[str, typer.Argument(help="Their e-mail address.")],
     tenant: TenantOption,
-    role: Role = Role.MEMBER,
-    first_name: str = "New",
-    last_name: str = "Member",
+    role: Annotated[Role, typer.Option(help="Their role.")] = Role.MEMBER,
+    first_name: Annotated[str, typer.Option(help="Their first name.")] = "New",
+    last_name: Annotated[str, typer.Option(help="Their last name.")] = "Member",
     as_json: AsJson = False,
 ) -> None:
     """Add a person to a tenant; the generated password is printed once."""

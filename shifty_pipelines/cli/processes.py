@@ -51,11 +51,16 @@ def up() -> None:
 
 def down(
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing when nothing runs.")] = False,
+    erase_database: Annotated[
+        bool, typer.Option("--erase-database", help="Delete the embedded database too; nothing brings it back.")
+    ] = False,
 ) -> None:
     """Stop the platform that runs from this SHIFTY_HOME."""
     settings = Settings()
     was_running = stop_running(settings.home)
     stop_database(settings)
+    if erase_database:
+        embedded(settings).remove()
     if was_running or not quiet:
         console.print("stopped" if was_running else f"nothing runs from {settings.home}")
 

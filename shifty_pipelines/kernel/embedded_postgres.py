@@ -6,6 +6,7 @@ directory of our own, no existing directory is opened to others, and a process n
 
 import fcntl
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -212,6 +213,11 @@ class EmbeddedPostgres:
             ended = self._at.run("pg_ctl", "stop", *arguments)
             if ended.returncode != 0 and self._postmaster() is not None:
                 raise PostgresStopFailed(self.data_dir, ended.stdout)
+
+    def remove(self) -> None:
+        """Stop the server and delete its data: for a checkout that is cleaned, never for one that is served."""
+        self.stop()
+        shutil.rmtree(self._at.place, ignore_errors=True)
 
     def is_alive(self) -> bool:
         """Whether the server answers `SELECT 1`."""

