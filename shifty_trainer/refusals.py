@@ -152,6 +152,19 @@ class BaseModelUnsupported(TrainerRefusal):
         super().__init__(f"base model type {model_type!r} cannot be adapted here; use one of {', '.join(known)}")
 
 
+class BaseModelBroken(TrainerRefusal):
+    """The base model loads but computes NaN or infinity."""
+
+    code = "trainer.base_model_broken"
+    exit_code = ExitCode.MODEL_REFUSED
+
+    def __init__(self, path: Path, row_count: int) -> None:
+        super().__init__(
+            f"base model {path} computes embeddings that are not finite for {row_count} rows; its weights are damaged, "
+            "so fetch them again"
+        )
+
+
 class BaseModelChanged(TrainerRefusal):
     """The base model's files are not the ones the job or the model version names."""
 

@@ -25,7 +25,7 @@ from shifty_trainer.job import Device, ModelKind, TrainingJob, hyperparameters_w
 from shifty_trainer.lora import Adapter
 from shifty_trainer.model_version import ModelVersion, save_model_version
 from shifty_trainer.recipe import Plan, plan
-from shifty_trainer.refusals import JobInvalid
+from shifty_trainer.refusals import BaseModelBroken, JobInvalid
 from shifty_trainer.reporting import Kind, Reporter, log
 from shifty_trainer.result import ExportedCandidate, Result, predictions_table, write_report
 from shifty_trainer.rows import SPLITS, TEST, TRAIN, VALIDATION, load_rows
@@ -71,6 +71,7 @@ class JobRun:
         with self._phase("embedding"):
             lower = encoder.lower_states(self.rows.texts, max_tokens=self.plan.recipe.head_tokens)
             frozen_embeddings = encoder.embed_all(lower, self._everything())
+            self._check_finite(frozen_embeddings)
         with self._phase("baselines"):
             probabilities = self._baselines()
             fitted = {ModelKind.FROZEN_HEAD: self._frozen_head(frozen_embeddings)}
@@ -130,6 +131,11 @@ class JobRun:
             train=np.flatnonzero(is_train),
             validation=np.flatnonzero(~is_train),
         )
+        if not material.can_judge:
+            self._warn(
+                "trainer.no_early_stopping",
+                "no two validation rows share a label, so their loss says nothing: the last step is kept, not the best",
+            )
         training = AdapterTraining(encoder, adapter, material, self.plan, seed=job.seed, reporter=self.reporter)
         checkpoints = CheckpointDirectory(job.checkpoints_dir, identity=self._identity(), keep=job.keep_checkpoints)
         progress = training.run(
@@ -213,6 +219,11 @@ class JobRun:
             "libraries": {name: version(name) for name in LIBRARIES},
             "peakMemoryBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }
+
+    def _check_finite(self, embeddings: np.ndarray) -> None:
+        broken_count = int((~np.isfinite(embeddings)).any(axis=1).sum())
+        if broken_count:
+            raise BaseModelBroken(self.job.base_model, broken_count)
 
     def _everything(self) -> np.ndarray:
         return np.arange(len(self.rows.texts))

@@ -48,6 +48,11 @@ class Material:
     train: np.ndarray
     validation: np.ndarray
 
+    @property
+    def can_judge(self) -> bool:
+        """Whether two validation rows share a label; without such a pair their loss is 0 whatever is learnt."""
+        return len(np.unique(self.label_ids[self.validation])) < len(self.validation)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
@@ -161,9 +166,11 @@ class AdapterTraining:
         return self._epoch_batches[1][place]
 
     def _evaluate(self, train_loss: float) -> float:
-        loss = self._validation_loss()
+        loss = self._finite(
+            "the validation loss", self._validation_loss(), self.progress.step, self._plan.recipe.learning_rate
+        )
         entry = {"step": self.progress.step, "trainLoss": train_loss, "validationLoss": loss}
-        is_best = loss < self.progress.best_loss
+        is_best = loss < self.progress.best_loss or not self._material.can_judge
         if is_best:
             self._best_weights = self._adapter.weights()
         since_best = 0 if is_best else self.progress.evaluations_since_best + 1

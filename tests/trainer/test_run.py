@@ -1,12 +1,16 @@
 """Whole jobs in one process, on a tiny model."""
 
+import errno
 import json
 from pathlib import Path
 
+import datasets
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import safetensors.torch
+import torch
 from sklearn.metrics import f1_score
 
 import shifty_trainer.run
@@ -14,12 +18,19 @@ from shifty_trainer.candidates import Candidate, better
 from shifty_trainer.evaluation import Evaluation, evaluate
 from shifty_trainer.heads import LinearHead
 from shifty_trainer.job import ModelKind, TrainingJob
-from shifty_trainer.refusals import BaseModelChanged, BaseModelMissing, JobInvalid, OneClassOnly
+from shifty_trainer.refusals import (
+    BaseModelBroken,
+    BaseModelChanged,
+    BaseModelMissing,
+    JobInvalid,
+    NoSpaceLeft,
+    OneClassOnly,
+)
 from shifty_trainer.reporting import Kind
 from shifty_trainer.result import Result
 from shifty_trainer.run import run_job
 from shifty_trainer.whole_directory import read_whole
-from tests.trainer.conftest import LABELS, JobFactory, Messages, sample_rows
+from tests.trainer.conftest import LABELS, JobFactory, Messages, sample_rows, write_base_model
 
 
 def run(job: TrainingJob, messages: Messages | None = None) -> Result:
@@ -136,6 +147,34 @@ def test_a_refused_job_leaves_nothing_behind(
 
     assert not job.output_dir.exists()
     assert not job.checkpoints_dir.exists()
+
+
+def test_a_base_model_that_computes_no_numbers_is_refused(make_job: JobFactory, tmp_path: Path) -> None:
+    base = write_base_model(tmp_path / "base")
+    weights = safetensors.torch.load_file(base / "model.safetensors")
+    weights["embeddings.LayerNorm.weight"][:] = torch.nan
+    safetensors.torch.save_file(weights, base / "model.safetensors", metadata={"format": "pt"})
+
+    with pytest.raises(BaseModelBroken, match="for 60 rows"):
+        run(make_job(base=base))
+
+
+def test_a_disk_that_fills_while_rows_are_read_is_named(make_job: JobFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise datasets.exceptions.DatasetGenerationError("generating") from OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(datasets.Dataset, "from_parquet", full)
+    job = make_job()
+    with pytest.raises(NoSpaceLeft, match=str(job.run_dir)):
+        run(job)
+
+    assert not job.output_dir.exists()
+
+
+def test_one_validation_row_of_each_label_is_warned_of(make_job: JobFactory) -> None:
+    result = run(make_job(sample_rows({"train": 6, "validation": 1, "test": 2})))
+
+    assert "no two validation rows share a label" in result.warnings[0]
 
 
 def test_a_run_directory_that_does_not_exist_is_refused(make_job: JobFactory) -> None:

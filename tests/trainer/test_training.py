@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -216,6 +217,26 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(
     found, _ = run.checkpoints.newest_whole()
     assert found is not None
     assert found.step == 7
+
+
+def test_a_validation_loss_that_is_no_number_stops_the_run(bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = bench()
+    monkeypatch.setattr(run.training, "_validation_loss", lambda: float("nan"))
+
+    with pytest.raises(LossNotFinite, match="the validation loss is nan at step 10"):
+        run.run()
+
+
+def test_validation_rows_without_a_pair_stop_nothing_early(bench: MakeBench) -> None:
+    made = plan(Hyperparameters(epochs=30, batch_size=18), train_row_count=36, label_count=3)
+    run = bench(made=made)
+    one_of_each = run.training._material.validation[::4]
+    run.training._material = replace(run.training._material, validation=one_of_each)
+    run.training._validation = one_of_each
+    run.run()
+
+    assert not run.training._material.can_judge
+    assert (run.training.progress.step, run.training.progress.best_step) == (60, 60)
 
 
 def test_a_gradient_that_is_infinite_stops_the_run(bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
