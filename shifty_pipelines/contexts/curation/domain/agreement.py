@@ -108,7 +108,7 @@ def _alphas(rows: FloatArray, multiplicity: FloatArray, metric: Metric, values: 
     n_classes = rows.shape[1]
     others = rows[:, :, None] * (rows[:, None, :] - np.eye(n_classes))
     per_row = others / (rows.sum(axis=1) - 1)[:, None, None]
-    observed = (multiplicity @ per_row.reshape(len(rows), -1)).reshape(-1, n_classes, n_classes)
+    observed = (multiplicity @ per_row.reshape(len(rows), n_classes**2)).reshape(-1, n_classes, n_classes)
     totals = observed.sum(axis=2)
     distance = _squared_distances(totals, metric, values)
     expected = totals[:, :, None] * totals[:, None, :]

@@ -7,6 +7,7 @@ Every rule is a line scan or a pattern without nested repetition, so the cost is
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 #: An unclosed comment runs to the end, as browsers and CommonMark have it; that also keeps the scan linear.
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
@@ -85,7 +86,7 @@ def _is_template(line: str) -> bool:
 def _without_tables(lines: Sequence[str]) -> Iterator[str]:
     """Lines outside Markdown tables: a row with a pipe, a delimiter row below it, and all rows with pipes after it."""
     in_table = False
-    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+    for line, following in pairwise([*lines, ""]):
         in_table = "|" in line and (in_table or _is_delimiter_row(following))
         if not in_table:
             yield line

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -13,8 +14,9 @@ from shifty_pipelines.contexts.curation.domain.votes import Votes
 #: Expected counts `[labeler, truth, answer]` -> confusion matrices of the same shape, every entry above zero.
 ConfusionRule = Callable[[FloatArray], FloatArray]
 
-#: One pseudo-item per class keeps the log prior of an unseen class finite (Laplace).
-CLASS_PRIOR_PSEUDO_COUNT = 1.0
+#: Keeps the log prior of a class nobody voted for finite, and is small enough that plain Dawid-Skene gives the class
+#: marginals published in 1979 to two digits; a whole pseudo-item per class would not.
+CLASS_PRIOR_PSEUDO_COUNT = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,19 +41,18 @@ def fit(votes: Votes, algorithm: Algorithm, rule: ConfusionRule, *, truths: IntA
     Deterministic: no random start, and sums run in the canonical order of the votes. Cost per round is
     O(votes x classes) in compiled code.
     """
-    posterior = _clamp(majority_posterior(votes), truths)
-    confusion, class_prior = rule(_expected_counts(votes, posterior)), _class_prior(posterior)
-    log_joint = _log_joint(votes, confusion, class_prior)
+    columns = _Columns.of(votes)
+    posterior = _clamp(majority_posterior(votes).T.copy(), truths)
+    log_joint, confusion, class_prior = _round(columns, posterior, rule)
     converged, iterations = False, 0
     while iterations < stop.max_iterations and not converged:
         iterations += 1
         previous, posterior = posterior, _clamp(_normalised(log_joint), truths)
-        confusion, class_prior = rule(_expected_counts(votes, posterior)), _class_prior(posterior)
-        log_joint = _log_joint(votes, confusion, class_prior)
+        log_joint, confusion, class_prior = _round(columns, posterior, rule)
         converged = bool(np.abs(posterior - previous).max(initial=0.0) < stop.tolerance)
     return Consensus(
         algorithm=algorithm,
-        posterior=_clamp(_normalised(log_joint), truths),
+        posterior=_clamp(_normalised(log_joint), truths).T.copy(),
         confusion=confusion,
         class_prior=class_prior,
         log_likelihood=_log_likelihood(log_joint, truths),
@@ -60,57 +61,74 @@ def fit(votes: Votes, algorithm: Algorithm, rule: ConfusionRule, *, truths: IntA
     )
 
 
-def _expected_counts(votes: Votes, posterior: FloatArray) -> FloatArray:
+# Inside the loop arrays are class first, `(n_classes, n_items)`: every pass runs along the long, contiguous axis.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Columns:
+    """Votes as the two indices that the sums need, widened once."""
+
+    item: IntArray
+    cell: IntArray  # labeler x class + answer
+    shape: tuple[int, int, int]  # items, labelers, classes
+
+    @classmethod
+    def of(cls, votes: Votes) -> Self:
+        return cls(
+            item=votes.item_index.astype(np.int64),
+            cell=votes.labeler_index.astype(np.int64) * votes.n_classes + votes.label_index,
+            shape=(votes.n_items, votes.n_labelers, votes.n_classes),
+        )
+
+
+def _round(columns: _Columns, posterior: FloatArray, rule: ConfusionRule) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """M-step and the sums of the E-step: log joint, confusion, class prior."""
+    confusion = rule(_expected_counts(columns, posterior))
+    class_prior = posterior.sum(axis=1) + CLASS_PRIOR_PSEUDO_COUNT
+    class_prior /= class_prior.sum()
+    return _log_joint(columns, confusion, class_prior), confusion, class_prior
+
+
+def _expected_counts(columns: _Columns, posterior: FloatArray) -> FloatArray:
     """How often each labeler gave each answer to each truth, by the present posterior."""
-    n_labelers, n_classes = votes.n_labelers, votes.n_classes
-    cell = _answer_cell(votes)
+    _, n_labelers, n_classes = columns.shape
     counts = np.empty((n_labelers, n_classes, n_classes))
     for truth in range(n_classes):
-        weight = posterior[:, truth][votes.item_index]
-        counts[:, truth, :] = np.bincount(cell, weight, n_labelers * n_classes).reshape(n_labelers, n_classes)
+        answers = np.bincount(columns.cell, posterior[truth][columns.item], n_labelers * n_classes)
+        counts[:, truth, :] = answers.reshape(n_labelers, n_classes)
     return counts
 
 
-def _log_joint(votes: Votes, confusion: FloatArray, class_prior: FloatArray) -> FloatArray:
-    """Log of p(votes on the item, truth), `(n_items, n_classes)`."""
-    cell = _answer_cell(votes)
-    log_confusion = np.log(confusion)
-    joint = np.tile(np.log(class_prior), (votes.n_items, 1))
-    for truth in range(votes.n_classes):
-        weight = log_confusion[:, truth, :].ravel()[cell]
-        joint[:, truth] += np.bincount(votes.item_index, weight, votes.n_items)
+def _log_joint(columns: _Columns, confusion: FloatArray, class_prior: FloatArray) -> FloatArray:
+    """Log of p(votes on the item, truth)."""
+    n_items, _, n_classes = columns.shape
+    log_confusion, log_prior = np.log(confusion), np.log(class_prior)
+    joint = np.empty((n_classes, n_items))
+    for truth in range(n_classes):
+        evidence = log_confusion[:, truth, :].ravel()[columns.cell]
+        joint[truth] = log_prior[truth] + np.bincount(columns.item, evidence, n_items)
     return joint
 
 
-def _answer_cell(votes: Votes) -> IntArray:
-    cell: IntArray = votes.labeler_index.astype(np.int64) * votes.n_classes + votes.label_index
-    return cell
-
-
 def _normalised(log_joint: FloatArray) -> FloatArray:
-    joint = np.exp(log_joint - log_joint.max(axis=1, keepdims=True, initial=-np.inf))
-    posterior: FloatArray = joint / joint.sum(axis=1, keepdims=True)
+    joint = np.exp(log_joint - log_joint.max(axis=0))
+    posterior: FloatArray = joint / joint.sum(axis=0)
     return posterior
-
-
-def _class_prior(posterior: FloatArray) -> FloatArray:
-    mass: FloatArray = posterior.sum(axis=0) + CLASS_PRIOR_PSEUDO_COUNT
-    prior: FloatArray = mass / mass.sum()
-    return prior
 
 
 def _clamp(posterior: FloatArray, truths: IntArray | None) -> FloatArray:
     if truths is None:
         return posterior
     known = np.flatnonzero(truths >= 0)
-    posterior[known] = 0.0
-    posterior[known, truths[known]] = 1.0
+    posterior[:, known] = 0.0
+    posterior[truths[known], known] = 1.0
     return posterior
 
 
 def _log_likelihood(log_joint: FloatArray, truths: IntArray | None) -> float:
-    per_item = np.logaddexp.reduce(log_joint, axis=1)
+    top = log_joint.max(axis=0)
+    per_item = top + np.log(np.exp(log_joint - top).sum(axis=0))
     if truths is not None:
         known = np.flatnonzero(truths >= 0)
-        per_item[known] = log_joint[known, truths[known]]
+        per_item[known] = log_joint[truths[known], known]
     return float(per_item.sum())

@@ -80,11 +80,11 @@ RECOGNISERS: Sequence[Recogniser] = (
         r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----"
         r"(?:(?:[^-]|-(?!----)){0,8192}+-----END [A-Z ]{0,20}PRIVATE KEY-----|(?:\s|\\[nr]|[A-Za-z0-9+/=]{32,}+)*+)",
     ),
-    # RFC 3986: userinfo stands between "//" and "@".
-    _row("url_credentials", r"(?<=://)(?P<value>[^\s/?#@\"'<>\[\]]++)@"),
+    # RFC 3986: userinfo stands between "//" and "@"; where there are several, the WHATWG URL standard takes the last.
+    _row("url_credentials", r"(?<=://)(?P<value>[^\s/?#\"'<>\[\]]+)@"),
     _row("url_token", _TELLING_PARAMETER + r"(?P<value>[^\s&#\"'<>\[\]]++)"),
-    # People. An e-mail's local part and domain as people write them, not all that RFC 5322 allows.
-    _row("email", r"(?<![\w.%+'-])[\w.%+'-]++@[\w-]++(?:\.[\w-]++)++", check.email),
+    # People. An e-mail's local part (RFC 5321: at most 64) and domain as people write them, not all RFC 5322 allows.
+    _row("email", r"(?<![\w-])[\w.%+'-]{1,64}+@[\w-]++(?:\.[\w-]++)++", check.email),
     _row("iban", r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}", check.iban),
     _row(
         "credit_card",

@@ -2,10 +2,30 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 Bounds = tuple[int, int]
+
+#: First four digits from and to, and lengths, by network (ISO/IEC 7812 ranges as the networks publish them).
+CARD_NETWORKS: Sequence[tuple[int, int, Collection[int]]] = (
+    (2221, 2720, (16,)),  # Mastercard
+    (3000, 3059, range(14, 20)),  # Diners Club
+    (3400, 3499, (15,)),  # American Express
+    (3528, 3589, range(16, 20)),  # JCB
+    (3600, 3699, range(14, 20)),  # Diners Club
+    (3700, 3799, (15,)),  # American Express
+    (3800, 3999, range(16, 20)),  # Diners Club
+    (4000, 4999, (13, 16, 19)),  # Visa
+    (5100, 5599, (16,)),  # Mastercard
+    (6011, 6011, range(16, 20)),  # Discover
+    (6200, 6299, range(16, 20)),  # UnionPay
+    (6440, 6599, range(16, 20)),  # Discover
+)
+
+#: The place before "@" in a URL, which is `url_credentials`' own: nothing since "://" that would end it.
+_IN_USERINFO = re.compile(r"://[^\s/?#]*\Z")
+USERINFO_LENGTH = 128
 
 #: Letters of any alphabet, two or more.
 _TOP_LEVEL = re.compile(r"[^\W\d_]{2,}")
@@ -45,15 +65,21 @@ def whole(match: re.Match[str]) -> Bounds:
 
 
 def email(match: re.Match[str]) -> Bounds | None:
-    """A top-level domain is letters: `decorator@v1.2` and `image@2x.5` are none."""
+    """A top-level domain is letters: `react@18.2.0` is no address. Neither is the password and host of a URL."""
+    if _IN_USERINFO.search(match.string, max(match.start() - USERINFO_LENGTH, 0), match.start()):
+        return None
     return match.span() if _TOP_LEVEL.fullmatch(match[0].rpartition(".")[2]) else None
 
 
 def credit_card(match: re.Match[str]) -> Bounds | None:
-    """Luhn's digit (ISO/IEC 7812-1 annex B) and a first digit that card networks use: 2 to 6."""
-    digits = [int(character) for character in match[0] if character.isdigit()]
-    doubled = sum(sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
-    return match.span() if digits[0] in range(2, 7) and (doubled + sum(digits[-1::-2])) % 10 == 0 else None
+    """A prefix and length that a network issues, and Luhn's digit (ISO/IEC 7812-1 annex B)."""
+    number = match[0].replace(" ", "").replace("-", "")
+    prefix = int(number[:4])
+    if not any(low <= prefix <= high and len(number) in lengths for low, high, lengths in CARD_NETWORKS):
+        return None
+    digits = [int(character) for character in reversed(number)]
+    doubled = sum(sum(divmod(2 * digit, 10)) for digit in digits[1::2])
+    return match.span() if (doubled + sum(digits[::2])) % 10 == 0 else None
 
 
 def iban(match: re.Match[str]) -> Bounds | None:

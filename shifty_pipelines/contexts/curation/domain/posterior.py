@@ -3,8 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from shifty_pipelines.kernel.errors import InvalidValue
-
 #: A stored accuracy of 0 or 1 still leaves room for a surprise; the logarithm needs it.
 ACCURACY_MARGIN = 1e-6
 
@@ -21,7 +19,8 @@ def posterior(answers: Sequence[tuple[str, float]], labels: Sequence[str]) -> Ma
     All labels are equally likely beforehand. O(answers + labels), in log space, so any number of answers is safe.
 
     Raises:
-        InvalidValue: fewer than two labels, a repeated label, an answer outside the labels, an accuracy outside 0 to 1.
+        ValueError: fewer than two labels, a repeated label, an answer outside the labels, an accuracy outside 0 to 1;
+            each is a mistake of the caller, who has checked what came from outside.
 
     Source:
         Toloka, "Dynamic overlap": P(answer | truth) is q for the truth and (1 - q) / (Y - 1) otherwise.
@@ -31,11 +30,11 @@ def posterior(answers: Sequence[tuple[str, float]], labels: Sequence[str]) -> Ma
         0.977
     """
     if len(set(labels)) != len(labels) or len(labels) < FEWEST_LABELS:
-        raise InvalidValue("labels", labels, "two or more labels that differ from each other")
+        raise ValueError(f"labels are {labels!r}; expected two or more that differ from each other")
     log_weight = dict.fromkeys(labels, 0.0)
     for answer, accuracy in answers:
         if answer not in log_weight:
-            raise InvalidValue("answer", answer, f"one of {', '.join(labels)}")
+            raise ValueError(f"answer {answer!r} is none of the {len(labels)} labels")
         log_weight[answer] += _log_odds_of_being_right(accuracy, len(labels))
     top = max(log_weight.values())
     weight = {label: math.exp(value - top) for label, value in log_weight.items()}
@@ -50,13 +49,13 @@ def accuracy_from_gold(*, correct: int, seen: int) -> float:
         Toloka, "Dynamic overlap": (K + correct) / (2K + seen), K = 0.5.
     """
     if not 0 <= correct <= seen:
-        raise InvalidValue("correct", correct, f"between 0 and the {seen} gold items seen")
+        raise ValueError(f"correct is {correct}; expected between 0 and the {seen} gold items seen")
     return (GOLD_PSEUDO_COUNT + correct) / (2 * GOLD_PSEUDO_COUNT + seen)
 
 
 def _log_odds_of_being_right(accuracy: float, n_labels: int) -> float:
     """Log of q over (1 - q) / (Y - 1): the factor every other label lacks, so only the answered one need be touched."""
     if not 0.0 <= accuracy <= 1.0:
-        raise InvalidValue("accuracy", accuracy, "a number from 0 to 1")
+        raise ValueError(f"accuracy is {accuracy}; expected a number from 0 to 1")
     q = min(max(accuracy, ACCURACY_MARGIN), 1 - ACCURACY_MARGIN)
     return math.log(q) - math.log1p(-q) + math.log(n_labels - 1)

@@ -152,7 +152,7 @@ class _Quota:
     def draw(self, labels: Mapping[str, int], point: float) -> Split:
         """The split on which `point` in [0, 1) falls, and the group counted into it."""
         weight = {
-            split: sum(n * max(lacking[label], 0.0) for label, n in labels.items())
+            split: max(sum(n * lacking[label] for label, n in labels.items()), 0.0)
             for split, lacking in self.lacking.items()
         }
         if sum(weight.values()) <= 0:
