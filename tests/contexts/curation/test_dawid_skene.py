@@ -207,10 +207,10 @@ def test_results_carry_the_name_and_version_of_their_algorithm() -> None:
 
 
 def test_stopping_early_is_told() -> None:
-    rushed = dawid_skene(anaesthetists(), stop=Stop(max_iterations=2))
+    rushed = dawid_skene(anaesthetists(), stop=Stop(max_iterations=3))
     settled = dawid_skene(anaesthetists())
 
-    assert (rushed.iterations, rushed.converged) == (2, False)
+    assert (rushed.iterations, rushed.converged) == (3, False)
     assert settled.converged
     assert settled.iterations < 100
 
@@ -220,7 +220,8 @@ def test_hundreds_of_votes_on_one_item_do_not_underflow() -> None:
 
     votes, _ = collect_votes(rows, ["a", "b"])
 
-    assert pooled_dawid_skene(votes).posterior[0, 0] > 0.99
+    # With one matrix for all, every answer has a probability near a half: together 2 ** -1500, which no float holds.
+    assert pooled_dawid_skene(votes, strength=1e9).posterior[0] == pytest.approx([0.6, 0.4], abs=0.1)
 
 
 def test_a_million_votes_are_aggregated_in_seconds() -> None:

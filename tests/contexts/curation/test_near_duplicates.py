@@ -51,7 +51,7 @@ def pairs(found: NearDuplicates) -> set[tuple[int, ...]]:
     ("left", "right"),
     [
         pytest.param("Timeout on  login\n", "timeout ON login", id="case and whitespace"),
-        pytest.param("ﬁle", "file", id="compatibility forms"),
+        pytest.param("step ①", "step 1", id="compatibility forms"),
         pytest.param("STRASSE", "straße", id="case folding"),
     ],
 )
@@ -197,9 +197,26 @@ def test_shingles_are_the_distinct_substrings_of_each_text() -> None:
     assert len(set(hashes.tolist())) == 5
 
 
-def test_signatures_are_the_same_in_every_version() -> None:
-    """Stored MinHashes are compared with new ones: a change here needs a new name."""
-    rng_free = signatures(*shingle_hashes(["the quick brown fox"], 5), 64)
+def mixed(value: int) -> int:
+    """SplitMix64's finaliser on Python integers."""
+    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    value = (value ^ (value >> 27)) * 0x94D049BB133111EB % 2**64
+    return value ^ (value >> 31)
 
-    again = signatures(*shingle_hashes(["something else", "the quick brown fox"], 5), 64)
-    assert np.array_equal(rng_free[0], again[1])
+
+def test_signatures_are_the_same_in_every_version() -> None:
+    """Stored signatures meet new ones, so the functions are fixed: written out here once more, number by number."""
+    text, golden = "the quick brown fox", 0x9E3779B97F4A7C15
+    assert mixed(golden) == 0xE220A8397B1DCDAF  # the first output of SplitMix64 with seed 0, as published
+    hashes = []
+    for start in range(len(text) - 4):
+        rolled = 0
+        for character in text[start : start + 5]:
+            rolled = (rolled * 0x100000001B3 + ord(character)) % 2**64
+        hashes.append(mixed(rolled))
+    seeds = [mixed(n * golden % 2**64) for n in range(1, 129)]
+    expected = [min(((h * (seeds[2 * k] | 1) + seeds[2 * k + 1]) % 2**64) >> 32 for h in hashes) for k in range(64)]
+
+    found = signatures(*shingle_hashes(["another text", text], 5), 64)
+
+    assert found[1].tolist() == expected

@@ -1,3 +1,4 @@
+import itertools
 import time
 
 import pytest
@@ -125,6 +126,17 @@ def test_a_planted_canary_is_found_and_gone(kind: str, canary: str, frame: str) 
     assert text[secret] not in scrub(text, spans)
 
 
+def test_no_canary_hides_another_one() -> None:
+    plain = [canary for kind, canaries in CANARIES.items() if kind not in SURROUNDINGS for canary in canaries]
+    leaks = []
+    for first, second in itertools.product(plain, repeat=2):
+        text = f"{first} {second}"
+        scrubbed = scrub(text, find_pii(text, kinds=ALL_KINDS))
+        leaks += [(canary, text) for canary in (first, second) if canary.removeprefix("tel: ") in scrubbed]
+
+    assert leaks == []
+
+
 INNOCENT = [
     "Error 404 at 12:30:45, 2024-01-15T10:20:30.123Z, build 1234567890",
     "std::vector<int> a::b Foo::Bar ::before https://example.org/a@b",
@@ -172,6 +184,12 @@ def test_a_card_behind_other_digits_is_found() -> None:
     assert scrub(text, find_pii(text)) == "ref 1234 [CREDIT_CARD]"
 
 
+def test_a_card_before_other_digits_is_found() -> None:
+    text = "4111 1111 1111 1111 212-555-0199"
+
+    assert scrub(text, find_pii(text)) == "[CREDIT_CARD] [PHONE]"
+
+
 def test_an_iban_ends_where_its_country_says() -> None:
     text = "BE68 5390 0754 7034 NEXT and DE89 3704 0044 0532 0130 00 BIC"
 
@@ -191,6 +209,21 @@ def test_overlapping_findings_become_one_span_over_both() -> None:
 
     assert text[span.start : span.end] == "ann@example.org;next"
     assert span.kind == "url_token"  # the longer of the two
+
+
+@pytest.mark.parametrize(
+    ("text", "whole", "kind"),
+    [
+        pytest.param("+1 2345678901 203.0.113.9", "+1 2345678901 203.0.113.9", "phone", id="the first is longer"),
+        pytest.param(
+            "at (212) 555-0199.ann.b@example.org", "(212) 555-0199.ann.b@example.org", "email", id="the second"
+        ),
+    ],
+)
+def test_findings_that_overlap_in_part_leave_nothing_of_either(text: str, whole: str, kind: str) -> None:
+    (span,) = find_pii(text)
+
+    assert (text[span.start : span.end], span.kind) == (whole, kind)
 
 
 def test_an_address_right_behind_another_is_found() -> None:

@@ -207,14 +207,17 @@ def test_groups_of_rows_come_close_too() -> None:
 
 
 def test_growth_in_small_steps_keeps_the_shares() -> None:
-    standing = {}
-    for step in range(40):
-        seen = [Row(row_id=f"{n}", label="xy"[n % 2]) for n in range(5 * (step + 1))]
-        standing = plan(seen, (), standing)
+    """Forty versions of five new rows each: without counting what stands already the miss would be 3.4 on average."""
+    misses = []
+    for salt in (bytes([n]) for n in range(10)):
+        standing: Mapping[str, Standing] = {}
+        for step in range(40):
+            seen = [Row(row_id=f"{n}", label="xy"[n % 2]) for n in range(5 * (step + 1))]
+            standing = plan(seen, (), standing, salt)
+        placed = Counter(standing.values())
+        misses += [abs(placed[Split.TEST] - 20), abs(placed[Split.VALIDATION] - 20)]
 
-    placed = Counter(standing.values())
-    assert placed[Split.TEST] == pytest.approx(20, abs=5)
-    assert placed[Split.VALIDATION] == pytest.approx(20, abs=5)
+    assert sum(misses) / len(misses) < 1.5
 
 
 def test_which_rows_are_tested_depends_on_the_salt() -> None:

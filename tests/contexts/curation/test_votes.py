@@ -43,13 +43,14 @@ def test_exact_duplicates_are_dropped_and_counted() -> None:
     assert report.duplicate_rows == 2
 
 
-def test_a_contradicting_pair_keeps_both_votes_and_is_counted_once() -> None:
+def test_a_contradicting_pair_keeps_all_its_votes_and_is_counted_once() -> None:
     rows = [("i", "ann", "bug"), ("i", "ann", "feature"), ("i", "ann", "question"), ("i", "bob", "bug")]
+    rows += [("i", "cid", "bug"), ("i", "cid", "question")]
 
     votes, report = collect_votes(rows, LABELS)
 
-    assert votes.label_counts().tolist() == [[2, 1, 1]]
-    assert (report.contradicting_pairs, report.duplicate_rows) == (1, 0)
+    assert votes.label_counts().tolist() == [[3, 1, 2]]
+    assert (report.contradicting_pairs, report.duplicate_rows) == (2, 0)
 
 
 def test_labels_outside_the_set_are_reported_and_leave_no_trace() -> None:

@@ -88,7 +88,8 @@ RECOGNISERS: Sequence[Recogniser] = (
     _row("iban", r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}", check.iban),
     _row(
         "credit_card",
-        r"(?<!\d)(?<!\d[.,])(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{1,3})?|3\d{3}([ -])\d{6}\2\d{5})(?!\d)",
+        r"(?<!\d)(?<!\d[.,])(?:\d{13,19}|\d{4}(?P<gap>[ -])\d{4}(?P=gap)\d{4}(?P=gap)\d{4}(?P<tail>(?P=gap)\d{1,3})?"
+        r"|3\d{3}(?P<space>[ -])\d{6}(?P=space)\d{5})(?!\d)",
         check.credit_card,
     ),
     # ssa.gov/employer/randomizationfaqs.html: area 000, 666 and 900-999, group 00 and serial 0000 are never given.

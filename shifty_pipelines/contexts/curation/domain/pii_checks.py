@@ -72,14 +72,20 @@ def email(match: re.Match[str]) -> Bounds | None:
 
 
 def credit_card(match: re.Match[str]) -> Bounds | None:
+    """A card number, with or without its last group: "4111 1111 1111 1111 212-555-0199" is a card and a phone."""
+    ends = [match.end()] if match["tail"] is None else [match.end(), match.start("tail")]
+    return next(((match.start(), end) for end in ends if _is_card(match.string[match.start() : end])), None)
+
+
+def _is_card(written: str) -> bool:
     """A prefix and length that a network issues, and Luhn's digit (ISO/IEC 7812-1 annex B)."""
-    number = match[0].replace(" ", "").replace("-", "")
+    number = written.replace(" ", "").replace("-", "")
     prefix = int(number[:4])
     if not any(low <= prefix <= high and len(number) in lengths for low, high, lengths in CARD_NETWORKS):
-        return None
+        return False
     digits = [int(character) for character in reversed(number)]
     doubled = sum(sum(divmod(2 * digit, 10)) for digit in digits[1::2])
-    return match.span() if (doubled + sum(digits[::2])) % 10 == 0 else None
+    return (doubled + sum(digits[::2])) % 10 == 0
 
 
 def iban(match: re.Match[str]) -> Bounds | None:

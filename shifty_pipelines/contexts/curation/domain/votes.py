@@ -16,7 +16,7 @@ from shifty_pipelines.kernel.errors import InvalidValue
 RawVote = tuple[str, str, str]
 
 #: Label codes are int8: a million votes cost nine bytes each, and no mission shows more than a screenful of labels.
-MIN_LABELS, MAX_LABELS = 2, 127
+MIN_LABELS, MAX_LABELS = 2, 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
