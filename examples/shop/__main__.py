@@ -7,7 +7,8 @@ from pathlib import Path
 
 from examples.shop.driver import drive
 from examples.shop.fleet import TENANTS, Fleet, RunningShop, Tenant
-from examples.shop.server import serve, stop_with_parent
+from examples.shop.lifeline import end_with_stdin
+from examples.shop.server import serve
 
 
 def main() -> None:
@@ -35,7 +36,7 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--events", type=Path, default=Path("events.jsonl"))
     parser.add_argument("--platform", default="", help="base URL; its token is read from SHOP_PLATFORM_TOKEN")
-    parser.add_argument("--stays", action="store_true", help="do not end with standard input")
+    parser.add_argument("--end-with-stdin", action="store_true", help="for a program that starts shops")
 
 
 def add_drive(parser: argparse.ArgumentParser) -> None:
@@ -65,8 +66,8 @@ def tenants_of(arguments: argparse.Namespace) -> list[Tenant]:
 
 
 def serve_alone(arguments: argparse.Namespace) -> None:
-    if not arguments.stays:
-        stop_with_parent()
+    if arguments.end_with_stdin:
+        end_with_stdin()
     serve(arguments)
 
 

@@ -84,7 +84,7 @@ class Fleet:
 
     def _start(self, stack: ExitStack, module: list[str], token: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", *module],
+            [sys.executable, "-m", *module, "--end-with-stdin"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

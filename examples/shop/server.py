@@ -4,9 +4,7 @@ import argparse
 import os
 import signal
 import socket
-import sys
 import tempfile
-import threading
 from pathlib import Path
 
 import uvicorn
@@ -34,21 +32,22 @@ def serve(arguments: argparse.Namespace) -> None:
         )
         app = build_app(shop, reporter, release)
         print(listener.getsockname()[1], flush=True)
-        uvicorn.Server(uvicorn.Config(app, log_level="critical", access_log=False)).run(sockets=[listener])
+        run(uvicorn.Server(uvicorn.Config(app, log_level="critical", access_log=False)), listener)
     reporter.close()
+
+
+def run(server: uvicorn.Server, listener: socket.socket) -> None:
+    def stop(_signal: int, _frame: object) -> None:
+        server.should_exit = True
+
+    # uvicorn raises the signal that stopped it again when it has stopped; by default that would end the process
+    # before its last reports are sent and its database is removed.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    server.run(sockets=[listener])
 
 
 def reporter_for(arguments: argparse.Namespace) -> Reporter:
     if arguments.platform:
         return HttpReporter(arguments.platform, os.environ.get(TOKEN_VARIABLE, ""))
     return FileReporter(arguments.events)
-
-
-def stop_with_parent() -> None:
-    """End when standard input does: whoever started this process holds the other end."""
-
-    def watch() -> None:
-        sys.stdin.buffer.read()
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True).start()

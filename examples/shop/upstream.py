@@ -12,6 +12,8 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from examples.shop.lifeline import end_with_stdin
+
 SLOW_S = 0.5
 LOCKER_S = 0.03
 PAGE = "<html><head><title>502 Bad Gateway</title></head><body><center>nginx/1.24.0 {}</center></body></html>"
@@ -145,7 +147,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--end-with-stdin", action="store_true", help="for a program that starts gateways")
     arguments = parser.parse_args()
+    if arguments.end_with_stdin:
+        end_with_stdin()
     gateway = Gateway(arguments.port, arguments.seed)
     print(gateway.server_port, flush=True)
     gateway.serve_forever()

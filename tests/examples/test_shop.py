@@ -250,7 +250,7 @@ class Intake(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def platform() -> Iterator[Platform]:
-    server = Platform(unavailable=2)
+    server = Platform(unavailable=8)
     yield server
     server.shutdown()
     server.server_close()
