@@ -1,5 +1,6 @@
 import itertools
-import time
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -291,16 +292,11 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("piece", HOSTILE)
-def test_a_hostile_line_of_a_megabyte_costs_linear_time(piece: str) -> None:
-    """A sixteenth of a megabyte and a whole one: linear time costs 16 times as much, quadratic 256."""
-
-    def cost_s(length: int) -> float:
-        line = piece * (length // len(piece))
-        started_at_s = time.perf_counter()
-        find_pii(line, kinds=ALL_KINDS)
-        return time.perf_counter() - started_at_s
-
-    small_s, large_s = cost_s(62_500), cost_s(1_000_000)
-
-    assert large_s < max(64 * small_s, 0.5)
+def test_hostile_lines_of_a_megabyte_do_not_hang() -> None:
+    """Linear work on a megabyte is seconds a line; quadratic work, 10^12 steps, is hours: the child would be killed."""
+    program = (
+        "import sys; from shifty_pipelines.contexts.curation.domain.pii import RECOGNISERS, find_pii\n"
+        "kinds = [row.name for row in RECOGNISERS]\n"
+        "for piece in sys.argv[1:]: find_pii(piece * (1_000_000 // len(piece)), kinds=kinds)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, *HOSTILE], check=True, timeout=300)
