@@ -14,7 +14,7 @@ import pytest
 from shifty_pipelines.kernel.embedded_postgres import EmbeddedPostgres
 from tests.e2e.running import Running, free_block, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("up")]
+pytestmark = pytest.mark.slow  # the tests of this file run in order, in one worker (--dist loadfile)
 
 
 @pytest.fixture(scope="module")

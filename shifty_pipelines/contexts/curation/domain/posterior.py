@@ -1,32 +1,61 @@
-"""How probable each label of one item is, given who said what."""
+"""The posterior of one item while its votes come in, from skills stored by the last refit: no EM, no arrays."""
 
 import math
 from collections.abc import Mapping, Sequence
 
+#: A stored accuracy of 0 or 1 still leaves room for a surprise; the logarithm needs it.
+ACCURACY_MARGIN = 1e-6
+
+#: With one label there is nothing to decide.
+FEWEST_LABELS = 2
+
+#: Half a right and half a wrong answer before the first gold item (Toloka's K).
+GOLD_PSEUDO_COUNT = 0.5
+
 
 def posterior(answers: Sequence[tuple[str, float]], labels: Sequence[str]) -> Mapping[str, float]:
-    """The probability of each label, in the order of `labels`; they sum to 1.
+    """Probability of each label, given (answer, accuracy of who gave it); errors fall evenly on the other labels.
 
-    Every label is equally likely before anybody answers. An answer of somebody with accuracy a is the true label with
-    probability a, and each of the K - 1 others with probability (1 - a) / (K - 1). Computed in logarithms, because the
-    product of many small factors would be zero.
+    All labels are equally likely beforehand. O(answers + labels), in log space, so any number of answers is safe.
 
-    Args:
-        answers: (label, accuracy of who said it), accuracies strictly between 0 and 1.
-        labels: the K >= 2 labels there are; every answer is one of them.
+    Raises:
+        ValueError: fewer than two labels, a repeated label, an answer outside the labels, an accuracy outside 0 to 1;
+            each is a mistake of the caller, who has checked what came from outside.
 
     Source:
-        The one-coin model of Dawid & Skene (1979). Two answers "a" at 0.8 among K = 4 labels give
-        .64 / (.64 + 3 (.2 / 3)^2) = .9796 for "a".
+        Toloka, "Dynamic overlap": P(answer | truth) is q for the truth and (1 - q) / (Y - 1) otherwise.
+
+    Example:
+        >>> round(posterior([("OK", 0.7), ("OK", 0.9)], ["OK", "BAD", "404"])["OK"], 3)
+        0.977
     """
-    log_weights = dict.fromkeys(labels, 0.0)
+    if len(set(labels)) != len(labels) or len(labels) < FEWEST_LABELS:
+        raise ValueError(f"labels are {labels!r}; expected two or more that differ from each other")
+    log_weight = dict.fromkeys(labels, 0.0)
     for answer, accuracy in answers:
-        if answer not in log_weights:
+        if answer not in log_weight:
             raise ValueError(f"answer {answer!r} is none of the {len(labels)} labels")
-        for label in labels:
-            probability = accuracy if label == answer else (1 - accuracy) / (len(labels) - 1)
-            log_weights[label] += math.log(probability)
-    largest = max(log_weights.values())
-    weights = {label: math.exp(log_weight - largest) for label, log_weight in log_weights.items()}
-    total = sum(weights.values())
-    return {label: weight / total for label, weight in weights.items()}
+        log_weight[answer] += _log_odds_of_being_right(accuracy, len(labels))
+    top = max(log_weight.values())
+    weight = {label: math.exp(value - top) for label, value in log_weight.items()}
+    total = math.fsum(weight.values())
+    return {label: value / total for label, value in weight.items()}
+
+
+def accuracy_from_gold(*, correct: int, seen: int) -> float:
+    """Accuracy estimate of a labeler from gold items: 0.5 before the first, nearer to the observed share with each.
+
+    Source:
+        Toloka, "Dynamic overlap": (K + correct) / (2K + seen), K = 0.5.
+    """
+    if not 0 <= correct <= seen:
+        raise ValueError(f"correct is {correct}; expected between 0 and the {seen} gold items seen")
+    return (GOLD_PSEUDO_COUNT + correct) / (2 * GOLD_PSEUDO_COUNT + seen)
+
+
+def _log_odds_of_being_right(accuracy: float, n_labels: int) -> float:
+    """Log of q over (1 - q) / (Y - 1): the factor every other label lacks, so only the answered one need be touched."""
+    if not 0.0 <= accuracy <= 1.0:
+        raise ValueError(f"accuracy is {accuracy}; expected a number from 0 to 1")
+    q = min(max(accuracy, ACCURACY_MARGIN), 1 - ACCURACY_MARGIN)
+    return math.log(q) - math.log1p(-q) + math.log(n_labels - 1)

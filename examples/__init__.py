@@ -1,0 +1,1 @@
+"""Programs of ours that use the platform from outside; the platform imports nothing of them."""
