@@ -24,7 +24,6 @@ from shifty_trainer.refusals import (
     SplitEmpty,
     TextsBlank,
 )
-from shifty_trainer.whole_directory import is_no_space
 
 # 256 tokens, the most any recipe reads, are about 1,300 characters of English; fifteen times that leaves room for
 # any script, and a 10 MB text costs the tokenizer and the n-gram counter no more than a long one.
@@ -116,8 +115,6 @@ def _read(path: Path, cache_dir: Path) -> dict[str, list[Any]]:
     try:
         loaded = datasets.Dataset.from_parquet(str(path), cache_dir=str(cache_dir), columns=list(COLUMNS))
     except datasets.exceptions.DatasetGenerationError as error:
-        if is_no_space(error):
-            raise
         raise DatasetUnreadable(path, "is damaged and cannot be read to its end") from error
     return {column: list(loaded[column]) for column in COLUMNS}
 

@@ -111,7 +111,7 @@ class AdapterTraining:
         return self.progress
 
     def _advance(self) -> None:
-        """One optimiser step, and an evaluation where an epoch ends."""
+        """One optimiser step, and an evaluation where one is due."""
         started_s = time.monotonic()
         step = self.progress.step + 1
         learning_rate = self._plan.learning_rate_at(step)

@@ -89,6 +89,11 @@ def test_a_hyperparameter_of_the_wrong_type_is_refused(value: Any) -> None:
     assert "from 4 to 128" in refusal.value.message
 
 
+def test_true_is_no_epoch() -> None:
+    with pytest.raises(HyperparameterInvalid, match="epochs is True"):
+        parse_hyperparameters({"epochs": True})
+
+
 def test_an_unknown_hyperparameter_is_refused_with_the_known_ones() -> None:
     with pytest.raises(HyperparameterInvalid) as refusal:
         parse_hyperparameters({"learning_rate": 0.001})

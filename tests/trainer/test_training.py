@@ -109,11 +109,12 @@ def test_a_killed_run_goes_on_from_its_newest_whole_checkpoint(bench: MakeBench)
     assert [fields["checkpoint"] for fields in skipped] == ["step-00000021"]
 
 
-def test_another_seed_is_another_adapter(bench: MakeBench, base_model: Path, tmp_path: Path) -> None:
-    first, other = bench("a"), bench("b")
+def test_another_seed_orders_the_rows_otherwise(bench: MakeBench) -> None:
+    first = bench("a").run()
+    other = bench("b")  # begins with the same adapter and generator
     other.training._seed = SEED + 1
 
-    assert first.run().sha256() != other.run().sha256()
+    assert other.run().sha256() != first.sha256()
 
 
 def test_a_checkpoint_is_reported_when_it_is_whole(bench: MakeBench) -> None:
@@ -182,6 +183,20 @@ def test_a_stopped_early_run_does_not_go_on_when_started_again(
     assert second.sha256() == first.sha256()
 
 
+def test_an_accumulated_gradient_is_the_mean_of_its_batches(bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = bench()
+    run.adapter.train(is_training=False)  # without dropout the same batch has the same gradient
+    batch = np.arange(18) * 2
+
+    norms = []
+    for batches in ([batch], [batch, batch]):
+        monkeypatch.setattr(run.training, "_batches_of", lambda _, batches=batches: batches)
+        norms.append(run.training._optimise(1, 0.0)[1])
+
+    assert norms[0] > 0
+    assert norms[1] == pytest.approx(norms[0], rel=1e-5)
+
+
 @pytest.mark.parametrize("accumulated", [1, 2])
 def test_accumulated_batches_are_one_step(bench: MakeBench, accumulated: int) -> None:
     given = Hyperparameters(epochs=3, batch_size=9, gradient_accumulation_steps=accumulated)
@@ -196,7 +211,15 @@ def test_the_learning_rate_follows_the_plan(bench: MakeBench) -> None:
 
     rates = [body["learningRate"] for body in done.messages.of(Kind.PROGRESS)]
     assert rates == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01, 0.01])
-    assert done.training._optimizer.param_groups[0]["lr"] == 0.01
+
+
+def test_the_optimiser_uses_the_rate_that_is_reported(bench: MakeBench) -> None:
+    given = Hyperparameters(epochs=3, batch_size=18, warmup_steps=4, learning_rate=0.01)
+    run = bench(made=plan(given, train_row_count=36, label_count=3))
+    with pytest.raises(StopRequested):
+        run.run(stop=stopping_after(2, run))
+
+    assert run.training._optimizer.param_groups[0]["lr"] == 0.005
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(
