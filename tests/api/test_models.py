@@ -11,8 +11,6 @@ from shifty_pipelines.contexts.inference.adapters.local_predictor import LocalPr
 from shifty_pipelines.contexts.registry.domain.gate import Verdict
 from tests.api.conftest import World
 
-pytestmark = pytest.mark.xdist_group("models")
-
 
 def ask(world: World, line: str, *inputs: str) -> Any:
     return world.member.data("POST", f"/api/v1/models/{line}/predictions", json={"inputs": list(inputs)})

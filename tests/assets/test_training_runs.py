@@ -29,8 +29,6 @@ from tests.flows.training.conftest import Lab, shuffled
 from tests.flows.training.warm_trainer import WarmTrainer
 from tests.trainer.conftest import sample_rows
 
-pytestmark = pytest.mark.xdist_group("models")
-
 
 class GivenPlatform(PlatformResource):
     """The platform of the test instead of one made from settings."""

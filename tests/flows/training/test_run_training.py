@@ -19,7 +19,6 @@ from shifty_pipelines.flows.run_training import TrainingOutcome, Watch, run_trai
 from tests.flows.training.conftest import Lab, shuffled
 from tests.trainer.conftest import LABELS, sample_rows
 
-pytestmark = pytest.mark.xdist_group("models")
 SECRET = "wintergreen-of-the-operator"
 
 
