@@ -38,7 +38,7 @@ class FlowStage(Stage):
             work=work,
             tenancy=absent,
             arcade=ArcadeService(work, self.keys),
-            curation=CurationService(work, self.keys),
+            curation=CurationService(work, self.keys, self.pseudonyms),
             feedback=absent,
             lifecycle=absent,
             training=absent,

@@ -8,7 +8,8 @@ import pytest
 
 from shifty_pipelines.contexts.curation.domain.posterior import posterior
 from shifty_pipelines.contexts.curation.errors import NoSuchLabelEvent, PayloadTooLarge
-from shifty_pipelines.contexts.curation.service import MAX_PAYLOAD_BYTES, CurationService
+from shifty_pipelines.contexts.curation.service import CurationService
+from shifty_pipelines.contexts.curation.service.labelling import MAX_PAYLOAD_BYTES
 from shifty_pipelines.kernel.db import Database
 from shifty_pipelines.kernel.errors import InvalidValue, NotFound
 from shifty_pipelines.kernel.tenant import Role, TenantId, UserId
@@ -21,7 +22,7 @@ class CurationStage(Stage):
     @contextmanager
     def curation(self) -> Iterator[CurationService]:
         with self.work(self.lead, Role.OWNER) as work:
-            yield CurationService(work, self.keys)
+            yield CurationService(work, self.keys, self.pseudonyms)
 
     def set_labels(self, mission_type: str = "classify_error", labels: list[str] = LABELS) -> None:
         with self.curation() as curation:

@@ -1,4 +1,4 @@
-"""All SQL of curation."""
+"""Label sets, items, label events and skills."""
 
 import uuid
 from collections.abc import Collection, Sequence
@@ -26,7 +26,7 @@ class StoredAnswer:
     accuracy: float | None
 
 
-class CurationRepository(ScopedRepository):
+class LabelRows(ScopedRepository):
     """Label sets, items, label events and skills of one tenant."""
 
     def label_set(self, mission_type: str, *, lock: Literal["share", "change"] | None = None) -> LabelSet | None:

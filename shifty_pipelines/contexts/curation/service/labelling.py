@@ -1,4 +1,4 @@
-"""Use cases of curation: label sets, items, labels, and how probable each label of an item is."""
+"""Label sets, items, labels, and how probable each label of an item is while its labels come in."""
 
 import json
 import re
@@ -16,11 +16,11 @@ from shifty_pipelines.contexts.curation.errors import (
 )
 from shifty_pipelines.contexts.curation.events import LabelRecorded
 from shifty_pipelines.contexts.curation.models import Item, LabelEvent, LabelSet
-from shifty_pipelines.contexts.curation.repository import CurationRepository
+from shifty_pipelines.contexts.curation.service.base import CurationUseCases
 from shifty_pipelines.kernel.errors import InvalidValue, NotFound
 from shifty_pipelines.kernel.keys import KeyErased, KeySlots
 from shifty_pipelines.kernel.sealed import SealedText, open_sealed, seal
-from shifty_pipelines.kernel.work import UnitOfWork
+from shifty_pipelines.kernel.tenant import TenantId
 
 #: What a labeler without an estimate counts as. It must lie between 0.75 and 0.9: then two who agree settle a choice of
 #: two labels (0.94 at 0.8) and nobody settles anything alone. Anonymous workers on seven public label sets are right
@@ -33,13 +33,8 @@ MIN_LABELS, MAX_LABELS, MAX_LABEL_CHARS = 2, 100, 100
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-class CurationService:
+class Labelling(CurationUseCases):
     """Items and their labels in the unit of work's tenant."""
-
-    def __init__(self, work: UnitOfWork, keys: KeySlots) -> None:
-        self.work = work
-        self.keys = keys
-        self.repository = CurationRepository(work.scope)
 
     # ------------------------------------------------------------------------------------------------------ label sets
 
@@ -126,14 +121,10 @@ class CurationService:
 
     def payloads(self, item_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Mapping[str, Any]]:
         """The payloads of these items; an item that was erased, or never existed, is missing from the answer."""
-        opened: dict[uuid.UUID, Mapping[str, Any]] = {}
-        for item in self.repository.items(item_ids):
-            try:
-                text = open_sealed(self.keys, self.work.tenant_id, SealedText(item.key_slot, item.sealed))
-            except KeyErased:
-                continue
-            opened[item.id] = json.loads(text)
-        return opened
+        opened = {
+            item.id: opened_payload(self.keys, self.work.tenant_id, item) for item in self.repository.items(item_ids)
+        }
+        return {item_id: payload for item_id, payload in opened.items() if payload is not None}
 
     def key_slot(self, item_id: uuid.UUID) -> int:
         """The item's key slot, under which what others write about it is sealed too."""
@@ -212,6 +203,16 @@ class CurationService:
             source=source,
             created_at=self.work.clock.now(),
         )
+
+
+def opened_payload(keys: KeySlots, tenant_id: TenantId, item: Item) -> Mapping[str, Any] | None:
+    """An item's payload; None where it was erased."""
+    try:
+        text = open_sealed(keys, tenant_id, SealedText(item.key_slot, item.sealed))
+    except KeyErased:
+        return None
+    payload: Mapping[str, Any] = json.loads(text)
+    return payload
 
 
 def _check_labels(labels: Sequence[str]) -> None:
