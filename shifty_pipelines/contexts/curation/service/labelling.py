@@ -105,6 +105,19 @@ class Labelling(CurationUseCases):
         """
         self.keep_labels(mission_type)
         sealed = seal(self.keys, self.work.tenant_id, _payload_text(payload))
+        return self._keep(mission_type, sealed, source=source, external_id=external_id)
+
+    def adopt_item(self, mission_type: str, sealed: SealedText, *, source: str, external_id: str) -> uuid.UUID:
+        """Keep a payload that another context sealed, under its slot, so that both copies die together.
+
+        Raises:
+            LabelSetMissing: the mission type has no labels yet.
+            ItemExists: the source has sent this external id before.
+        """
+        self.keep_labels(mission_type)
+        return self._keep(mission_type, sealed, source=source, external_id=external_id)
+
+    def _keep(self, mission_type: str, sealed: SealedText, *, source: str, external_id: str | None) -> uuid.UUID:
         item = Item(
             tenant_id=self.work.tenant_id,
             id=self.work.ids.new(),
