@@ -11,7 +11,8 @@ from shifty_pipelines.jobs.training import train
 from shifty_pipelines.kernel.tenant import TenantId
 from shifty_pipelines.resources.platform import PlatformResource
 
-INTERVAL_S = 15
+#: Somebody waits for a training that they requested; a look at the queue costs one query.
+INTERVAL_S = 5
 
 JOB_TAG = "shifty/training_job"
 ATTEMPT_TAG = "shifty/attempt"

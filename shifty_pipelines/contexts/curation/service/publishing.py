@@ -164,6 +164,17 @@ class Publishing(Preparing):
             raise NotFound("Dataset version")
         return found
 
+    def version_of(self, dataset_id: uuid.UUID, version_id: uuid.UUID) -> DatasetVersion:
+        """A version of this dataset.
+
+        Raises:
+            NotFound: no such version, or another dataset's.
+        """
+        found = self.version(version_id)
+        if found.dataset_id != dataset_id:
+            raise NotFound("Dataset version")
+        return found
+
     def versions(self, dataset_id: uuid.UUID) -> Sequence[DatasetVersion]:
         """Every version of a dataset, newest first.
 
