@@ -166,8 +166,8 @@ def _progress(say: Callable[[str], None]) -> Callable[[Mapping[str, Any]], None]
 
     def watch(job: Mapping[str, Any]) -> None:
         progress = job.get("progress") or {}
-        step_of = f", step {progress['step']} of {progress['totalSteps']}" if "totalSteps" in progress else ""
-        loss = f", loss {progress['loss']:.3f}" if isinstance(progress.get("loss"), float) else ""
+        step_of = f", step {progress['currentStep']} of {progress['totalSteps']}" if progress.get("totalSteps") else ""
+        loss = f", loss {progress['trainingLoss']:.3f}" if progress.get("trainingLoss") is not None else ""
         say(f"{job['status']}{step_of}{loss}")
 
     return watch
