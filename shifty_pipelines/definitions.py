@@ -2,7 +2,9 @@
 
 import dagster as dg
 
+from shifty_pipelines.assets.dbt import dbt_models
 from shifty_pipelines.assets.training import adapters
+from shifty_pipelines.jobs.dbt import marts
 from shifty_pipelines.jobs.training import train
 from shifty_pipelines.resources.platform import PlatformResource
 from shifty_pipelines.sensors.outbox import outbox_sensor
@@ -17,8 +19,8 @@ def build_definitions(*, platform: dg.ConfigurableResource | None = None) -> dg.
         platform: another platform resource, for tests and tools; the default reads the settings.
     """
     return dg.Definitions(
-        assets=[adapters],
-        jobs=[train],
+        assets=[adapters, dbt_models],
+        jobs=[train, marts],
         sensors=[outbox_sensor, training_requests, training_failures, reaper],
         resources={"platform": platform or PlatformResource()},
         # A process per op costs seconds each; heavy work is a subprocess of its own anyway.
