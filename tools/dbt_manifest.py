@@ -1,7 +1,7 @@
-"""Writes dbt/manifest.json, from which Dagster loads the models: `python -m tools.dbt_manifest`. A test compares the two.
+"""Writes dbt/manifest.json, from which Dagster loads the models: `python -m tools.dbt_manifest`. A test compares them.
 
-dbt's own manifest takes four seconds to make and holds all of dbt's macros; this is the part that Dagster reads, without
-times and ids of one run. It is made without a database.
+The whole manifest takes dbt four seconds to make and holds all of its macros; this is the part that Dagster reads,
+without times and ids of one run. No database is needed.
 """
 
 import json
@@ -27,12 +27,18 @@ CONFIG_KEYS = (
 
 
 def text() -> str:
-    """The file's text, from the project as it is now."""
+    """What the file should say."""
     return json.dumps(reduced(parsed()), indent=1, sort_keys=True) + "\n"
 
 
+def committed() -> dict[str, Any]:
+    """What the file says now."""
+    manifest: dict[str, Any] = json.loads(MANIFEST.read_text(encoding="utf-8"))
+    return manifest
+
+
 def parsed() -> dict[str, Any]:
-    """dbt's manifest of the project.
+    """The whole manifest of the project as it is now.
 
     Raises:
         subprocess.CalledProcessError: the project has an error, which dbt has printed.

@@ -5,18 +5,17 @@ environment is a list; the password is in it and nowhere else, and what dbt writ
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation
-from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_context
+from dagster_dbt.asset_utils import DBT_INDIRECT_SELECTION_ENV, get_updated_cli_invocation_params_for_context
 from packaging.version import parse as parse_version
-from psycopg.pq import Conninfo
-from sqlalchemy.engine import make_url
 
+from shifty_pipelines.kernel.libpq import libpq_environment
 from shifty_pipelines.kernel.tenant import TenantId
 from shifty_pipelines.settings import dbt_process_environment
 
@@ -25,7 +24,6 @@ MANIFEST = PROJECT / "manifest.json"
 DBT = Path(sys.executable).with_name("dbt")
 #: dbt keeps names that begin like this out of its logs.
 PASSWORD_NAME = "DBT_ENV_SECRET_PASSWORD"  # noqa: S105 (a name)
-DEFAULT_PORT = "5432"
 
 
 @contextmanager
@@ -45,7 +43,7 @@ def dbt_build(
     )
     invocation = DbtCliInvocation.run(
         args=[str(DBT), "build", *selected.selection_args],
-        env=dbt_environment(url, tenant_id, directory),
+        env=dbt_environment(url, tenant_id, directory) | _indirect_selection(selected.indirect_selection),
         manifest=selected.manifest,
         dagster_dbt_translator=selected.dagster_dbt_translator,
         project_dir=PROJECT,
@@ -63,16 +61,13 @@ def dbt_build(
         invocation.process.wait()
 
 
-def dbt_environment(url: str, tenant_id: TenantId | None, directory: Path) -> Mapping[str, str]:
+def dbt_environment(url: str, tenant_id: TenantId | None, directory: Path) -> dict[str, str]:
     """The whole environment of dbt; without a tenant its first statement is refused."""
-    libpq_url = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    options = {option.envvar: option.val for option in Conninfo.parse(libpq_url.encode()) if option.envvar}
-    connection = {name.decode(): value.decode() for name, value in options.items() if value}
+    connection = libpq_environment(url)
     password = connection.pop("PGPASSWORD")
     tenant = {} if tenant_id is None else {"PGOPTIONS": f"-c app.tenant_id={tenant_id}"}
     return {
         **dbt_process_environment(),
-        "PGPORT": DEFAULT_PORT,
         **connection,
         PASSWORD_NAME: password,
         **tenant,
@@ -83,3 +78,8 @@ def dbt_environment(url: str, tenant_id: TenantId | None, directory: Path) -> Ma
         "DBT_LOG_FORMAT": "json",
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def _indirect_selection(mode: str | None) -> dict[str, str]:
+    """Which tests come along, when the run selects a part of the models or checks."""
+    return {} if mode is None else {DBT_INDIRECT_SELECTION_ENV: mode}

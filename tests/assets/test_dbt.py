@@ -24,7 +24,7 @@ from shifty_pipelines.resources.dbt import DBT, MANIFEST, PROJECT, dbt_environme
 from shifty_pipelines.resources.platform import PlatformResource
 from shifty_pipelines.settings import Settings
 from tests.conftest import TestServer
-from tests.kernel.test_isolation import reachable
+from tests.kernel.test_isolation import reachable, tenant_tables
 from tools import dbt_manifest
 
 MART = "marts.fct_labels_per_day"
@@ -101,7 +101,7 @@ class Warehouse:
             )
         return event_id
 
-    def take_back(self, tenant_id: uuid.UUID, event_id: uuid.UUID) -> None:
+    def take_back(self, event_id: uuid.UUID) -> None:
         with self.admin() as admin:
             admin.execute(
                 "INSERT INTO label_events"
@@ -167,7 +167,7 @@ def built(warehouse: Warehouse) -> Pair:
     shared, other = warehouse.item(a, "classify_error"), warehouse.item(a, "verify_fix")
     warehouse.label(a, shared, ANN, "2026-03-01T10:00:00Z")
     warehouse.label(a, shared, BOB, "2026-03-01T11:00:00Z")
-    warehouse.take_back(a, warehouse.label(a, shared, CAT, "2026-03-01T12:00:00Z"))
+    warehouse.take_back(warehouse.label(a, shared, CAT, "2026-03-01T12:00:00Z"))
     warehouse.label(a, other, ANN, "2026-03-01T23:30:00-02:00", source="import")  # half past one of the 2nd in UTC
     warehouse.label(b, warehouse.item(b, "classify_error"), ANN, "2026-03-01T10:00:00Z")
     return Pair(a, b, warehouse.build(a), warehouse.build(b))
@@ -195,7 +195,9 @@ def test_each_mart_holds_each_tenants_rows(warehouse: Warehouse, built: Pair) ->
 
 def test_every_dbt_test_is_a_check_that_ran(warehouse: Warehouse, built: Pair) -> None:
     graph = build_definitions().resolve_asset_graph()
-    known = {(key.asset_key, key.name) for key in graph.asset_check_keys if key.asset_key.path[0] in {"staging", "marts"}}
+    known = {
+        (key.asset_key, key.name) for key in graph.asset_check_keys if key.asset_key.path[0] in {"staging", "marts"}
+    }
     ran = {(check.asset_key, check.check_name) for check in built.first.get_asset_check_evaluations()}
     assert len(known) == 24
     assert ran == known
@@ -264,5 +266,169 @@ def test_the_application_reaches_no_other_tenants_rows_of_a_mart(warehouse: Ware
     with database.tenant_transaction(built.a) as scope:  # type: ignore[arg-type]
         connection = scope.session.connection()
         assert connection.exec_driver_sql(f"SELECT count(*) FROM {MART}").scalar() == 2
-    assert reachable(database, MART, built.a, uuid.uuid4()) == []
+    marts = [table for table in tenant_tables(warehouse.postgres, warehouse.database) if table.startswith("marts.")]
+    assert marts == [MART]
+    assert [leak for mart in marts for leak in reachable(database, mart, built.a, uuid.uuid4())] == []
     database.dispose()
+
+
+def test_a_new_mart_is_isolated_without_the_event_trigger_too(warehouse: Warehouse, built: Pair) -> None:
+    tenant_id = warehouse.tenant()
+    engine = create_engine(warehouse.postgres.url(warehouse.database, "shifty_app"))
+    with warehouse.admin() as admin:
+        admin.execute("ALTER EVENT TRIGGER shifty_isolate_new_tables DISABLE")  # a managed server has none
+        admin.execute(f"ALTER TABLE {MART} RENAME TO elsewhere")
+        try:
+            assert warehouse.build(tenant_id).success
+            guard_isolation(engine)
+        finally:
+            admin.execute(f"DROP TABLE {MART}")
+            admin.execute(f"ALTER TABLE marts.elsewhere RENAME TO {MART.removeprefix('marts.')}")
+            admin.execute("ALTER EVENT TRIGGER shifty_isolate_new_tables ENABLE")
+            engine.dispose()
+
+
+def test_the_password_is_in_no_artefact_log_or_event(warehouse: Warehouse, built: Pair) -> None:
+    password = warehouse.postgres.passwords.by_role["shifty_dbt"].encode()
+    written = [path for path in warehouse.runs.rglob("*") if path.is_file()]
+    assert {"manifest.json", "run_results.json", "dbt.log", "partial_parse.msgpack"} <= {path.name for path in written}
+    assert [path for path in written if password in path.read_bytes()] == []
+    records = warehouse.instance.get_records_for_run(built.first.run_id).records
+    assert records
+    assert password.decode() not in " ".join(str(record.event_log_entry) for record in records)
+    assert [name for name in ("target", "logs") if (PROJECT / name).exists()] == []
+
+
+def test_every_view_has_its_readers_rights_and_is_not_the_applications(warehouse: Warehouse, built: Pair) -> None:
+    with warehouse.admin() as admin:
+        views = admin.execute(
+            "SELECT relname, reloptions, has_table_privilege('shifty_app', oid, 'SELECT') FROM pg_class"
+            " WHERE relnamespace = 'marts'::regnamespace AND relkind = 'v'"
+        ).fetchall()
+    assert views == [("stg_curation__label_events", ["security_invoker=true"], False)]
+
+
+def test_a_migration_may_drop_what_dbt_built(warehouse: Warehouse, built: Pair) -> None:
+    with warehouse.admin() as admin, admin.transaction(force_rollback=True):
+        admin.execute("SET LOCAL ROLE shifty_owner")
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="used by a view"), admin.transaction():
+            admin.execute("ALTER TABLE label_events ALTER COLUMN label TYPE varchar(200)")
+        admin.execute("DROP VIEW marts.stg_curation__label_events")
+        admin.execute("ALTER TABLE label_events ALTER COLUMN label TYPE varchar(200)")
+
+
+@pytest.mark.parametrize(
+    ("name", "sabotage"),
+    [
+        pytest.param(
+            "labels_per_day_grain",
+            f"DROP INDEX marts.{{index}}; INSERT INTO {MART} SELECT * FROM {MART} WHERE tenant_id = '{{tenant}}'",
+            id="a row twice",
+        ),
+        pytest.param(
+            "labels_per_day_counts_every_label", f"DELETE FROM {MART} WHERE label_count = 1", id="a row missing"
+        ),
+        pytest.param(
+            "labels_per_day_counts_every_label",
+            f"DROP POLICY tenant_rows ON {MART}",
+            id="forced, but without the policy that shows rows",
+        ),
+        pytest.param(
+            "of_this_tenant_fct_labels_per_day_tenant_id",
+            f"ALTER TABLE {MART} NO FORCE ROW LEVEL SECURITY",
+            id="not forced",
+        ),
+        pytest.param(
+            "labels_per_day_known_sources",
+            f"UPDATE {MART} SET source = 'rumour' WHERE label_count = 1",
+            id="a source that is none",
+        ),
+    ],
+)
+def test_each_test_of_the_mart_bites(warehouse: Warehouse, built: Pair, name: str, sabotage: str) -> None:
+    (statement,) = {
+        path.read_text() for path in warehouse.runs.glob(f"dbt-{built.first.run_id}/compiled/**/{name}.sql")
+    }
+
+    def failures() -> int:
+        admin.execute("SELECT set_config('app.tenant_id', %s, true)", [str(built.a)])
+        with admin.transaction(force_rollback=True):
+            admin.execute("SET LOCAL ROLE shifty_dbt")
+            return len(admin.execute(statement.encode()).fetchall())
+
+    with warehouse.admin() as admin, admin.transaction(force_rollback=True):
+        assert failures() == 0
+        (index,) = admin.execute(
+            "SELECT indexname FROM pg_indexes WHERE schemaname = 'marts' AND indexdef LIKE 'CREATE UNIQUE%'"
+        ).fetchone() or ("",)
+        admin.execute(sabotage.format(index=f'"{index}"', tenant=built.a).encode())
+        assert failures() > 0
+
+
+def test_dbt_may_read_these_columns_and_write_no_table_of_the_platform(
+    postgres: TestServer, database_name: str
+) -> None:
+    with postgres.admin(database_name) as admin:
+        readable = admin.execute(
+            "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0"
+            " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')"
+            " AND NOT a.attisdropped AND has_column_privilege('shifty_dbt', c.oid, a.attnum, 'SELECT')"
+        ).fetchall()
+        writable = admin.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+            " AND (has_table_privilege('shifty_dbt', oid, 'INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER')"
+            " OR has_any_column_privilege('shifty_dbt', oid, 'INSERT,UPDATE,REFERENCES'))"
+        ).fetchall()
+        schemas = admin.execute(
+            "SELECT nspname, nspowner::regrole::text FROM pg_namespace"
+            " WHERE has_schema_privilege('shifty_dbt', oid, 'CREATE')"
+        ).fetchall()
+    assert {column for table, column in readable if table == "items"} == {"tenant_id", "id", "mission_type"}
+    assert {table for table, _ in readable} == {"items", "label_events"}
+    assert writable == []
+    assert schemas == [("marts", "shifty_owner")]
+
+
+def unsafe(manifest: Mapping[str, Any]) -> list[str]:
+    """Models that would touch another tenant's rows, or keep their own from row-level security."""
+    safe = {
+        "materialized": "incremental",
+        "incremental_strategy": "delete+insert",
+        "unique_key": "tenant_id",
+        "full_refresh": False,
+    }
+    return [
+        f"{node['name']}: {key} is {node['config'].get(key)!r}, not {value!r}"
+        for node in manifest["nodes"].values()
+        if node["resource_type"] in {"model", "seed", "snapshot"} and node["config"].get("materialized") != "view"
+        for key, value in safe.items()
+        if node["config"].get(key) != value
+    ] + [
+        f"{node['name']}: no column tenant_id"
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model" and "tenant_id" not in node["columns"]
+    ]
+
+
+def test_the_manifest_in_the_repository_is_the_projects() -> None:
+    assert MANIFEST.read_text() == dbt_manifest.text(), "run: python -m tools.dbt_manifest"
+
+
+def test_every_model_keeps_to_its_tenant() -> None:
+    assert unsafe(dbt_manifest.committed()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        pytest.param({"materialized": "table"}, "materialized is 'table'", id="a table"),
+        pytest.param({"unique_key": None}, "unique_key is None", id="no key"),
+        pytest.param({"unique_key": "labeled_on"}, "unique_key is 'labeled_on'", id="another key"),
+        pytest.param({"incremental_strategy": "append"}, "incremental_strategy is 'append'", id="appending"),
+        pytest.param({"full_refresh": None}, "full_refresh is None", id="full refresh allowed"),
+    ],
+)
+def test_a_model_that_could_touch_another_tenants_rows_is_found(change: dict[str, Any], finding: str) -> None:
+    manifest = dbt_manifest.committed()
+    manifest["nodes"]["model.shifty.fct_labels_per_day"]["config"] |= change
+    assert [line for line in unsafe(manifest) if finding in line]
