@@ -201,6 +201,7 @@ def test_every_dbt_test_is_a_check_that_ran(warehouse: Warehouse, built: Pair) -
     ran = {(check.asset_key, check.check_name) for check in built.first.get_asset_check_evaluations()}
     assert len(known) == 24
     assert ran == known
+    assert graph.get(STAGING).pools == {"dbt"}
     assert graph.get(STAGING).parent_keys == {dg.AssetKey(["curation", "labels"])}
     run = warehouse.instance.get_run_by_id(built.first.run_id)
     assert run is not None
