@@ -6,7 +6,7 @@ import dagster as dg
 
 from shifty_pipelines.assets.partitions import tenants
 from shifty_pipelines.flows.tend_training import DueTraining, count_failed_run, due_trainings
-from shifty_pipelines.jobs.curation import TENANT_TAG
+from shifty_pipelines.jobs.nightly import TENANT_TAG
 from shifty_pipelines.jobs.training import train
 from shifty_pipelines.kernel.tenant import TenantId
 from shifty_pipelines.resources.platform import PlatformResource

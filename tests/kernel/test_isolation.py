@@ -14,8 +14,8 @@ from shifty_pipelines.kernel.tenant import TenantId
 from tests.conftest import TestServer
 
 TENANT_TABLES = """
-SELECT c.relname FROM pg_class c
-WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
+SELECT c.oid::regclass::text FROM pg_class c
+WHERE c.relkind IN ('r', 'p') AND c.relnamespace IN ('public'::regnamespace, 'marts'::regnamespace)
 AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped)
 ORDER BY 1
 """
@@ -206,7 +206,8 @@ def test_no_login_role_has_a_privilege_on_a_table_of_schema_platform(
 def test_the_worker_role_reaches_no_row_of_a_tenant(postgres: TestServer, database_name: str) -> None:
     with postgres.admin(database_name) as connection:
         readable = connection.execute(
-            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+            "SELECT relname FROM pg_class WHERE relkind = 'r'"
+            " AND relnamespace IN ('public'::regnamespace, 'marts'::regnamespace)"
             " AND has_table_privilege('shifty_worker', oid, 'SELECT,INSERT,UPDATE,DELETE')"
         ).fetchall()
     assert readable == []
