@@ -4,14 +4,13 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from shifty_pipelines.assets.partitions import tenants
 from shifty_pipelines.flows.tend_curation import tenants_with_labels
 from shifty_pipelines.resources.platform import PlatformResource
 
 #: Tag of a run's tenant: one run of a tenant at a time, so that no tenant starves another.
 TENANT_TAG = "shifty/tenant"
 
-curate = dg.define_asset_job("curate", selection=dg.AssetSelection.groups("curation"), partitions_def=tenants)
+curate = dg.define_asset_job("curate", selection=dg.AssetSelection.groups("curation"))
 
 
 @dg.schedule(
