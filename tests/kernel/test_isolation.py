@@ -53,7 +53,8 @@ def plant_row(connection: psycopg.Connection, table: str, tenant_id: uuid.UUID) 
         "uuid": str(uuid.uuid4()), "text": "x", "integer": 1, "bigint": 1, "boolean": True, "jsonb": "{}",
         "timestamp with time zone": "2026-01-01T00:00:00Z", "date": "2026-01-01", "bytea": b"x",
         "double precision": 0.5,
-        "text[]": ["x"], "smallint": 1, "real": 0.5, "numeric": 1,
+        "text[]": ["x"], "uuid[]": [uuid.uuid4()], "double precision[]": [0.5],
+        "smallint": 1, "real": 0.5, "numeric": 1,
     }  # fmt: skip
     values = [str(tenant_id) if name == "tenant_id" else samples[kind] for name, kind in columns]
     names = ", ".join(name for name, _ in columns)

@@ -28,6 +28,8 @@ from shifty_pipelines.kernel.tenant import TenantId
 PRIOR_ACCURACY = 0.8
 
 MAX_PAYLOAD_BYTES = 256 * 1024
+#: Whoever reads a payload later may stand deeper in Python's stack than whoever wrote it: far below its 1,000 frames.
+MAX_PAYLOAD_DEPTH = 100
 
 MIN_LABELS, MAX_LABELS, MAX_LABEL_CHARS = 2, 100, 100
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -240,12 +242,24 @@ def _check_labels(labels: Sequence[str]) -> None:
 
 
 def _payload_text(payload: Mapping[str, Any]) -> str:
+    if _is_deeper_than(payload, MAX_PAYLOAD_DEPTH):
+        raise InvalidValue("payload", "…", f"a JSON object nested at most {MAX_PAYLOAD_DEPTH} deep")
     try:
         text = json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (ValueError, TypeError, RecursionError):
         # The exception would carry the value; an item's payload stands in no message and no log.
-        raise InvalidValue("payload", "…", "a JSON object without NaN or infinities, not nested too deeply") from None
+        raise InvalidValue("payload", "…", "a JSON object without NaN or infinities") from None
     size_bytes = len(text.encode("utf-8", "surrogatepass"))
     if size_bytes > MAX_PAYLOAD_BYTES:
         raise PayloadTooLarge(size_bytes, MAX_PAYLOAD_BYTES)
     return text
+
+
+def _is_deeper_than(payload: object, depth: int) -> bool:
+    level: list[Any] = [payload]
+    for _ in range(depth):
+        within = [part for part in level if isinstance(part, Mapping | list | tuple)]
+        level = [value for part in within for value in (part.values() if isinstance(part, Mapping) else part)]
+        if not level:
+            return False
+    return any(isinstance(part, Mapping | list | tuple) for part in level)
