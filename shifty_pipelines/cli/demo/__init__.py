@@ -1,5 +1,7 @@
 """`shifty demo`: the main job on real input, over HTTP and Dagster as people would do it, with visible progress."""
 
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,6 +56,7 @@ def demo(
 
 @contextmanager
 def _running_platform(settings: Settings, *, keep: bool) -> Iterator[Started]:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is below is stopped, as by Ctrl-C
     with hold(settings.home) as lock:
         with step("database: start, bootstrap, migrate, prove isolation"):
             started = prepare(settings)
