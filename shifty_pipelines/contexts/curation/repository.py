@@ -1,12 +1,12 @@
 """All SQL of curation."""
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
@@ -24,6 +24,14 @@ class StoredAnswer:
     source: str
     created_at: datetime
     accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """An item that exists, without its text."""
+
+    id: uuid.UUID
+    mission_type: str
 
 
 class CurationRepository(ScopedRepository):
@@ -65,6 +73,40 @@ class CurationRepository(ScopedRepository):
             if item.external_id is None:
                 raise
             raise ItemExists(item.source, item.external_id) from error
+
+    def items_of_source(self, source: str, external_ids: Collection[str]) -> Mapping[str, StoredItem]:
+        """The items among these external ids of a source that exist, by external id."""
+        statement = select(Item.external_id, Item.id, Item.mission_type).where(
+            Item.tenant_id == self.tenant_id, Item.source == source, Item.external_id.in_(external_ids)
+        )
+        return {
+            external_id: StoredItem(item_id, mission_type)
+            for external_id, item_id, mission_type in self.session.execute(statement)
+            if external_id is not None
+        }
+
+    def add_items_once(self, items: Sequence[Mapping[str, Any]]) -> set[str]:
+        """Insert the items whose external ids are not there yet, and return those ids.
+
+        Waits for whoever inserts the same ones at this moment.
+        """
+        keys = [Item.tenant_id, Item.source, Item.external_id]
+        statement = insert(Item).on_conflict_do_nothing(index_elements=keys).returning(Item.external_id)
+        return set(self.session.scalars(statement, items))
+
+    def label_events_among(self, event_ids: Collection[uuid.UUID]) -> int:
+        """How many of these label events exist."""
+        statement = select(func.count()).where(LabelEvent.tenant_id == self.tenant_id, LabelEvent.id.in_(event_ids))
+        return self.session.scalar(statement) or 0
+
+    def add_label_events_once(self, events: Sequence[Mapping[str, Any]]) -> int:
+        """Insert label events whose ids are not there yet; how many were new."""
+        statement = (
+            insert(LabelEvent)
+            .on_conflict_do_nothing(index_elements=[LabelEvent.tenant_id, LabelEvent.id])
+            .returning(LabelEvent.id)
+        )
+        return len(self.session.scalars(statement, events).all())
 
     def item(self, item_id: uuid.UUID) -> Item | None:
         """An item by id."""
