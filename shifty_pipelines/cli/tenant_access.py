@@ -5,16 +5,32 @@ from contextlib import contextmanager
 
 from shifty_pipelines.bootstrap import Platform, build_platform
 from shifty_pipelines.contexts.tenancy.models import Tenant
-from shifty_pipelines.kernel.errors import NotFound
+from shifty_pipelines.kernel.errors import NotFound, ShiftyError
 from shifty_pipelines.kernel.tenant import TenantId, system_actor
 from shifty_pipelines.settings import Settings
 
 
+class DatabaseDown(ShiftyError):
+    """There is no database to work on."""
+
+    status = 503
+    code = "cli.database_down"
+
+    def __init__(self) -> None:
+        super().__init__("The database does not answer. Start the platform with `shifty up`, then run this again.")
+
+
 @contextmanager
 def opened_platform() -> Iterator[Platform]:
-    """The platform of this SHIFTY_HOME, its connections closed at the end."""
+    """The platform of this SHIFTY_HOME, its connections closed at the end.
+
+    Raises:
+        DatabaseDown: nothing runs.
+    """
     platform = build_platform(Settings())
     try:
+        if not platform.app.answers():
+            raise DatabaseDown
         yield platform
     finally:
         platform.dispose()

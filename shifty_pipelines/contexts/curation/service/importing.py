@@ -14,7 +14,7 @@ from shifty_pipelines.contexts.curation.domain.label_sets import check_labels
 from shifty_pipelines.contexts.curation.domain.payloads import digest, same_text_form, stored_form
 from shifty_pipelines.contexts.curation.domain.row_rejections import Reason, RowRefused
 from shifty_pipelines.contexts.curation.errors import LabelsChangedMeanwhile, LabelSetDiffers, LabelSetMissing
-from shifty_pipelines.contexts.curation.repository import CurationRepository, StoredItem
+from shifty_pipelines.contexts.curation.repository import CurationRepository, ImportedLabel, StoredItem
 from shifty_pipelines.contexts.curation.service.import_ids import ImportIds
 from shifty_pipelines.kernel.keys import KeyErased, KeySlots
 from shifty_pipelines.kernel.sealed import SealedText, open_sealed, seal_many
@@ -232,30 +232,20 @@ class _Batch:
             self._result.refused.append((row.number, warning))
 
     def _add_labels(self, named: Named) -> None:
-        events = self._label_events([(row, external_id) for row, external_id in named if external_id in self._stored])
+        labels = self._labels([(row, external_id) for row, external_id in named if external_id in self._stored])
         if self._target.write:
-            new = self._repository.add_label_events_once(events) if events else 0
+            new = self._repository.add_imported_labels_once(labels, at=self._work.clock.now()) if labels else 0
         else:
-            new = len(events) - self._repository.label_events_among([event["id"] for event in events])
-        only_possible = len(named) - len(events)  # of items that a dry run did not add
+            new = len(labels) - self._repository.label_events_among([label.id for label in labels])
+        only_possible = len(named) - len(labels)  # of items that a dry run did not add
         self._result.labels_new = new + only_possible
-        self._result.labels_there = len(events) - new
+        self._result.labels_there = len(labels) - new
 
-    def _label_events(self, named: Named) -> list[dict[str, Any]]:
+    def _labels(self, named: Named) -> list[ImportedLabel]:
         labeler_ids = self._ids.labelers(row.labeler or "" for row, _ in named)
-        labels = [(self._stored[ext].id, labeler_ids[row.labeler or ""], row.label or "") for row, ext in named]
-        now = self._work.clock.now()
-        events = [
-            {
-                "tenant_id": self._work.tenant_id,
-                "id": event_id,
-                "item_id": item_id,
-                "labeler_id": labeler_id,
-                "kind": "label",
-                "label": label,
-                "source": "import",
-                "created_at": now,
-            }
-            for event_id, (item_id, labeler_id, label) in zip(self._ids.label_events(labels), labels, strict=True)
+        given = [(self._stored[ext].id, labeler_ids[row.labeler or ""], row.label or "") for row, ext in named]
+        labels = [
+            ImportedLabel(id=event_id, item_id=item_id, labeler_id=labeler_id, label=label)
+            for event_id, (item_id, labeler_id, label) in zip(self._ids.label_events(given), given, strict=True)
         ]
-        return sorted(events, key=lambda event: event["id"])
+        return sorted(labels, key=lambda label: label.id)
