@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Uuid, func, literal, select
+from sqlalchemy import TableValuedAlias, Uuid, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT, distinct_on, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
@@ -114,18 +114,12 @@ class CurationRepository(ScopedRepository):
 
         One statement over arrays: 74,160 labels take a third of the time that a parameter per value takes.
         """
-        columns = {
-            "id": literal([label.id for label in labels], ARRAY(Uuid)),
-            "item_id": literal([label.item_id for label in labels], ARRAY(Uuid)),
-            "labeler_id": literal([label.labeler_id for label in labels], ARRAY(Uuid)),
-            "label": literal([label.label for label in labels], ARRAY(TEXT)),
-        }
-        rows = func.unnest(*columns.values()).table_valued(*columns).render_derived()
+        rows = _unnested(labels)
         fixed = {"tenant_id": self.tenant_id, "kind": "label", "source": "import", "created_at": at}
-        values = select(*rows.c, *(literal(value) for value in fixed.values()))
+        values = select(*rows.c, *map(literal, fixed.values()))
         statement = (
             insert(LabelEvent)
-            .from_select([*columns, *fixed], values)
+            .from_select([*rows.c.keys(), *fixed], values)
             .on_conflict_do_nothing(index_elements=[LabelEvent.tenant_id, LabelEvent.id])
             .returning(LabelEvent.id)
         )
@@ -173,3 +167,14 @@ class CurationRepository(ScopedRepository):
             for label, source, created_at, accuracy in self.session.execute(statement)
             if label is not None
         ]
+
+
+def _unnested(labels: Sequence[ImportedLabel]) -> TableValuedAlias:
+    """The labels as rows of a statement: one array parameter for each column."""
+    columns = {
+        "id": literal([label.id for label in labels], ARRAY(Uuid)),
+        "item_id": literal([label.item_id for label in labels], ARRAY(Uuid)),
+        "labeler_id": literal([label.labeler_id for label in labels], ARRAY(Uuid)),
+        "label": literal([label.label for label in labels], ARRAY(TEXT)),
+    }
+    return func.unnest(*columns.values()).table_valued(*columns).render_derived()
