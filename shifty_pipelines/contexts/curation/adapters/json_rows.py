@@ -62,7 +62,7 @@ class JsonRows:
 
 def _row(number: int, line: str) -> FileRow:
     try:
-        cells = json.loads(line)
+        cells = json.loads(line.rstrip("\r\n"))
     except (ValueError, RecursionError) as error:
         # JSONDecodeError's own text would carry nothing of the line but its place; other errors say even less.
         problem = f"{error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else "no JSON"
