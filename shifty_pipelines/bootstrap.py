@@ -27,8 +27,9 @@ from shifty_pipelines.contexts.tenancy.service import TenancyService
 from shifty_pipelines.contexts.training.adapters.local_trainer import LocalTrainer
 from shifty_pipelines.contexts.training.ports import Trainer
 from shifty_pipelines.contexts.training.service import TrainingService
+from shifty_pipelines.flows.open_dataset import CuratedDatasets
 from shifty_pipelines.flows.subscriptions import subscriptions
-from shifty_pipelines.flows.training_data import DatasetSource, NoDatasets
+from shifty_pipelines.flows.training_data import DatasetSource
 from shifty_pipelines.kernel.audit import RefusalLog
 from shifty_pipelines.kernel.clock import Clock, SystemClock
 from shifty_pipelines.kernel.db import Database, TenantScope
@@ -86,7 +87,7 @@ class Platform:
             work=work,
             tenancy=TenancyService(work, self.passwords),
             arcade=ArcadeService(work, self.keys),
-            curation=CurationService(work, self.keys),
+            curation=CurationService(work, self.keys, self.pseudonyms),
             feedback=FeedbackService(work, self.keys, self.pseudonyms),
             lifecycle=LifecycleService(work, self.store),
             training=TrainingService(work),
@@ -141,7 +142,7 @@ class Assembly:
     clock: Clock
     ids: IdSource
     passwords: PasswordHasher
-    datasets: DatasetSource = field(default_factory=NoDatasets)
+    datasets: DatasetSource = field(default_factory=CuratedDatasets)
 
 
 def build_platform(

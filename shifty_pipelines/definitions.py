@@ -2,9 +2,12 @@
 
 import dagster as dg
 
+from shifty_pipelines.assets import curation
 from shifty_pipelines.assets.training import adapters
+from shifty_pipelines.jobs.curation import curate, nightly_curation
 from shifty_pipelines.jobs.training import train
 from shifty_pipelines.resources.platform import PlatformResource
+from shifty_pipelines.sensors.curation import new_labels
 from shifty_pipelines.sensors.outbox import outbox_sensor
 from shifty_pipelines.sensors.reaper import reaper
 from shifty_pipelines.sensors.training import training_failures, training_requests
@@ -17,9 +20,11 @@ def build_definitions(*, platform: dg.ConfigurableResource | None = None) -> dg.
         platform: another platform resource, for tests and tools; the default reads the settings.
     """
     return dg.Definitions(
-        assets=[adapters],
-        jobs=[train],
-        sensors=[outbox_sensor, training_requests, training_failures, reaper],
+        assets=[*curation.steps, curation.datasets, adapters],
+        asset_checks=curation.expectations,
+        jobs=[curate, train],
+        schedules=[nightly_curation],
+        sensors=[new_labels, outbox_sensor, training_requests, training_failures, reaper],
         resources={"platform": platform or PlatformResource()},
         # A process per op costs seconds each; heavy work is a subprocess of its own anyway.
         executor=dg.in_process_executor,

@@ -1,6 +1,10 @@
-"""Creating a mission: its payload becomes a sealed item of curation, the question about it a mission of the Arcade."""
+"""Creating a mission: its payload becomes a sealed item of curation, the question about it a mission of the Arcade.
+
+The payload comes with the request, or it is an error event's text, which is handed over as it lies sealed.
+"""
 
 import dataclasses
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,3 +31,18 @@ def create_mission(
     item_id = services.curation.add_item(mission.type.value, payload, source=source, external_id=external_id)
     view = services.arcade.create(mission, item_id=item_id)
     return dataclasses.replace(view, payload=payload)
+
+
+def create_mission_about_error(services: Services, mission: NewMission, error_event_id: uuid.UUID) -> MissionView:
+    """The mission about a reported error; without its payload, which stays sealed on the way.
+
+    Raises:
+        NotFound: no such error event in this tenant.
+        LabelSetMissing, RewardOutOfRange: see `create_mission`.
+        ItemExists: the event has a mission of this type already.
+    """
+    sealed = services.feedback.sealed_text(error_event_id)
+    item_id = services.curation.adopt_item(
+        mission.type.value, sealed, source=f"error_event/{mission.type.value}", external_id=str(error_event_id)
+    )
+    return services.arcade.create(mission, item_id=item_id)

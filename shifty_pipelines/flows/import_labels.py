@@ -25,10 +25,8 @@ from shifty_pipelines.contexts.curation.domain.import_rows import (
 from shifty_pipelines.contexts.curation.domain.row_rejections import KEPT, Reason, Rejection, RowRefused
 from shifty_pipelines.contexts.curation.errors import ImportColumnMissing
 from shifty_pipelines.contexts.curation.ports import RowFile
-from shifty_pipelines.contexts.curation.service.import_ids import ImportIds
 from shifty_pipelines.contexts.curation.service.importing import ImportTarget
 from shifty_pipelines.flows.set_labels import set_labels
-from shifty_pipelines.kernel.pseudonyms import TenantHmac
 from shifty_pipelines.kernel.tenant import Actor, TenantId, system_actor
 from shifty_pipelines.services import Services
 
@@ -41,11 +39,6 @@ VALUES_NAMED = 10
 
 class ImportDesk(Protocol):
     """What this flow needs of the platform."""
-
-    @property
-    def pseudonyms(self) -> TenantHmac:
-        """Digests under a tenant's key."""
-        ...
 
     def open(self, actor: Actor) -> AbstractContextManager[Services]:
         """A unit of work of `actor`."""
@@ -197,7 +190,6 @@ class _Run:
         self._order = order
         self._target = target
         self._report = report
-        self._ids = ImportIds(desk.pseudonyms, order.tenant_id, order.source, order.mission_type.value)
         self._memory = ImportMemory(target.labels)
 
     def read(
@@ -229,7 +221,7 @@ class _Run:
     def _write(self, file: RowFile, good: Sequence[ImportRow], refused: list[tuple[int, RowRefused]]) -> None:
         if good:
             with self._desk.open(system_actor(self._order.tenant_id)) as services:
-                result = services.curation.import_rows(good, target=self._target, ids=self._ids, memory=self._memory)
+                result = services.curation.import_rows(good, target=self._target, memory=self._memory)
             self.summary.items_new += result.items_new
             self.summary.items_there += result.items_there
             self.summary.labels_new += result.labels_new

@@ -24,6 +24,7 @@ from shifty_pipelines.contexts.training.models import TrainingJob
 from shifty_pipelines.contexts.training.ports import RunningTrainer, Trainer
 from shifty_pipelines.flows.evaluate import Measured, TestRows, ask_version, measure, read_test_rows
 from shifty_pipelines.flows.model_files import FilesNotWhole, require_whole, store_directory
+from shifty_pipelines.flows.permute_labels import PERMUTED_LABELS, permute_labels
 from shifty_pipelines.flows.training_data import USABLE, DatasetVersion
 from shifty_pipelines.flows.workshop import Workshop
 from shifty_pipelines.kernel.directory_archive import unpack_directory
@@ -150,6 +151,8 @@ class Attempt:
             job = services.training.job(self.lease.job_id)
             data = self._usable_data(services, job.dataset_version_id)
             dataset = self.workshop.datasets.copy(services, job.dataset_version_id, directory)
+            if job.config.get("control") == PERMUTED_LABELS:
+                permute_labels(dataset)
             base = services.registry.base_files(job.base_model_id)
             self._fetch_checkpoint(services, directory)
         wire_job = {
@@ -317,6 +320,8 @@ class Attempt:
             metadata={"jobId": job_id},
         )
         registered = result["registered"]
+        config = services.training.job(self.lease.job_id).config
+        control = {"control": config["control"]} if "control" in config else {}
         return NewVersion(
             model_id=line_id,
             kind=ModelKind(registered),
@@ -327,7 +332,10 @@ class Attempt:
             dataset_id=data.dataset_id,
             dataset_version_id=data.id,
             training_job_id=self.lease.job_id,
-            metrics=_version_metrics(result, {kind: str(asset.id) for kind, asset in assets.items()}, str(report.id)),
+            metrics={
+                **_version_metrics(result, {kind: str(asset.id) for kind, asset in assets.items()}, str(report.id)),
+                **control,
+            },
         )
 
     def _advance(self, status: JobStatus) -> None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
-from shifty_pipelines.contexts.curation.events import LabelRecorded
+from shifty_pipelines.contexts.curation.events import DatasetPublished, LabelRecorded
 from shifty_pipelines.contexts.registry.events import EvaluationRequested
 from shifty_pipelines.flows.evaluate import evaluate_on_request
 from shifty_pipelines.flows.settle_mission import settle_on_label
+from shifty_pipelines.flows.tend_curation import train_on_published
 from shifty_pipelines.flows.workshop import Workshop
 from shifty_pipelines.kernel.outbox import Reaction
 from shifty_pipelines.services import Services
@@ -20,5 +21,8 @@ def subscriptions(workshop: Workshop) -> Mapping[str, Mapping[str, Reaction[Serv
     """All reactions; those that run models work in units of work of their own."""
     return {
         **SUBSCRIPTIONS,
+        DatasetPublished.type: {
+            "request_training": lambda services, event: train_on_published(services, workshop.datasets, event)
+        },
         EvaluationRequested.type: {"evaluate": lambda _services, event: evaluate_on_request(workshop, event)},
     }

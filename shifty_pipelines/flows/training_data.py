@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from shifty_pipelines.kernel.errors import NotFound
 from shifty_pipelines.services import Services
 
 #: Versions with another status are not trained on.
@@ -45,19 +44,3 @@ class DatasetSource(Protocol):
     def copy(self, services: Services, version_id: uuid.UUID, directory: Path, /) -> Path:
         """Decrypt the version's Parquet (row_id, text, label, split) into a private directory; the file's path."""
         ...
-
-
-class NoDatasets:
-    """The source of a platform whose curation does not make datasets yet: every id is unknown, which is the truth."""
-
-    def current(self, _services: Services, _dataset_id: uuid.UUID, /) -> DatasetVersion | None:
-        """See `DatasetSource.current`."""
-        raise NotFound("Dataset")
-
-    def version(self, _services: Services, _version_id: uuid.UUID, /) -> DatasetVersion:
-        """See `DatasetSource.version`."""
-        raise NotFound("Dataset version")
-
-    def copy(self, _services: Services, _version_id: uuid.UUID, _directory: Path, /) -> Path:
-        """See `DatasetSource.copy`."""
-        raise NotFound("Dataset version")

@@ -16,7 +16,8 @@ from shifty_pipelines.bootstrap import Assembly, Platform, build_platform
 from shifty_pipelines.contexts.tenancy.adapters.argon2_passwords import Argon2Passwords
 from shifty_pipelines.contexts.tenancy.domain import NewTenant, NewUser
 from shifty_pipelines.flows.entrance import found_tenant, sign_in
-from shifty_pipelines.flows.training_data import DatasetSource, NoDatasets
+from shifty_pipelines.flows.open_dataset import CuratedDatasets
+from shifty_pipelines.flows.training_data import DatasetSource
 from shifty_pipelines.kernel.clock import SystemClock
 from shifty_pipelines.kernel.ids import RandomIds
 from shifty_pipelines.kernel.provisioning import DatabaseUrls
@@ -34,7 +35,7 @@ LABELS = ["bad_input", "stale_state", "upstream_data"]
 def quick_assembly(datasets: DatasetSource | None = None) -> Assembly:
     """Production's parts, but passwords hashed at Argon2's smallest cost."""
     passwords = Argon2Passwords(time_cost=1, memory_cost_kib=8, parallelism=1)
-    return Assembly(clock=SystemClock(), ids=RandomIds(), passwords=passwords, datasets=datasets or NoDatasets())
+    return Assembly(clock=SystemClock(), ids=RandomIds(), passwords=passwords, datasets=datasets or CuratedDatasets())
 
 
 def platform_on(

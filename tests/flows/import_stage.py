@@ -13,8 +13,6 @@ from shifty_pipelines.contexts.curation.adapters.row_files import LocalRowFiles
 from shifty_pipelines.contexts.curation.domain.import_rows import ItemColumns, LabelColumns
 from shifty_pipelines.contexts.curation.domain.row_rejections import Rejection
 from shifty_pipelines.flows.import_labels import ImportSummary, LabelImport, import_labels
-from shifty_pipelines.kernel.keys import MemoryTenantKeys
-from shifty_pipelines.kernel.pseudonyms import TenantHmac
 from shifty_pipelines.kernel.tenant import Actor
 from shifty_pipelines.services import Services
 from tests.flows.stage import LABELS, TYPE, FlowStage
@@ -37,10 +35,7 @@ class Rejections:
         return [(one.row, one.reason.value, one.value) for _, one in self.lines]
 
 
-@dataclass
 class ImportStage(FlowStage):
-    pseudonyms: TenantHmac = field(default_factory=lambda: TenantHmac(MemoryTenantKeys()))
-
     @contextmanager
     def open(self, actor: Actor) -> Iterator[Services]:
         with self.services(actor.user_id, actor.role) as services:

@@ -14,6 +14,7 @@ from shifty_pipelines.contexts.arcade.domain.missions import (
 )
 from shifty_pipelines.contexts.arcade.service import ArcadeService
 from shifty_pipelines.contexts.curation.service import CurationService
+from shifty_pipelines.contexts.feedback.service import FeedbackService
 from shifty_pipelines.flows.complete_mission import complete_mission, undo_completion
 from shifty_pipelines.flows.create_mission import create_mission
 from shifty_pipelines.flows.set_labels import set_labels
@@ -38,8 +39,8 @@ class FlowStage(Stage):
             work=work,
             tenancy=absent,
             arcade=ArcadeService(work, self.keys),
-            curation=CurationService(work, self.keys),
-            feedback=absent,
+            curation=CurationService(work, self.keys, self.pseudonyms),
+            feedback=FeedbackService(work, self.keys, self.pseudonyms),
             lifecycle=absent,
             training=absent,
             registry=absent,

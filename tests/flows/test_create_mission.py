@@ -8,10 +8,11 @@ import pytest
 from shifty_pipelines.contexts.arcade.domain.missions import NewMission
 from shifty_pipelines.contexts.arcade.errors import MissionsOpen, RewardOutOfRange
 from shifty_pipelines.contexts.curation.errors import InvalidLabels, ItemExists, LabelSetMissing
-from shifty_pipelines.flows.create_mission import create_mission
+from shifty_pipelines.contexts.feedback.domain import ErrorReport, ErrorSource, ErrorText, Severity
+from shifty_pipelines.flows.create_mission import create_mission, create_mission_about_error
 from shifty_pipelines.flows.read_mission import read_mission, with_payloads
 from shifty_pipelines.flows.set_labels import set_labels
-from shifty_pipelines.kernel.errors import InvalidValue
+from shifty_pipelines.kernel.errors import InvalidValue, NotFound
 from shifty_pipelines.kernel.tenant import Role
 from tests.contexts.arcade.stage import person
 from tests.flows.stage import LABELS, TYPE, FlowStage
@@ -140,3 +141,56 @@ def test_a_label_set_that_breaks_a_rule_is_refused(stage: FlowStage, labels: lis
 def test_the_largest_label_set_is_accepted(stage: FlowStage) -> None:
     labels = [f"{n:0100d}" for n in range(100)]
     assert stage.set_labels(*labels) == tuple(labels)
+
+
+def reported_error(stage: FlowStage) -> uuid.UUID:
+    report = ErrorReport(
+        source=ErrorSource.APPLICATION_LOGS,
+        external_id="e-1",
+        error_type="KeyError",
+        severity=Severity.HIGH,
+        environment="production",
+        service="shop",
+        text=ErrorText(message="'marmalade'", stack_trace="Traceback"),
+    )
+    with stage.services(stage.lead, Role.OWNER) as services:
+        return services.feedback.record(report).id
+
+
+def test_a_question_about_an_error_shows_the_labeler_the_whole_error(stage: FlowStage) -> None:
+    stage.set_labels()
+    error_id, labeler = reported_error(stage), person()
+    with stage.services(stage.lead, Role.OWNER) as services:
+        mission = create_mission_about_error(services, QUESTION, error_id)
+    with stage.services(labeler) as services:
+        payload = read_mission(services, mission.id, labeler_id=labeler).payload
+    assert payload is not None
+    assert (payload["errorType"], payload["message"], payload["stackTrace"]) == ("KeyError", "'marmalade'", "Traceback")
+
+
+def test_the_error_and_its_item_lie_under_one_key_and_die_together(stage: FlowStage) -> None:
+    stage.set_labels()
+    error_id = reported_error(stage)
+    with stage.services(stage.lead, Role.OWNER) as services:
+        mission = create_mission_about_error(services, QUESTION, error_id)
+    [item], [event] = (stage.query(f"SELECT key_slot, sealed FROM {table}") for table in ("items", "error_events"))
+    assert item == event
+    stage.keys.erase(stage.tenant_id, [item.key_slot])
+    with stage.services(stage.lead, Role.OWNER) as services:
+        assert read_mission(services, mission.id, labeler_id=stage.lead).payload is None
+
+
+def test_an_error_gets_one_mission_of_a_type(stage: FlowStage) -> None:
+    stage.set_labels()
+    error_id = reported_error(stage)
+    with stage.services(stage.lead, Role.OWNER) as services:
+        create_mission_about_error(services, QUESTION, error_id)
+    with pytest.raises(ItemExists), stage.services(stage.lead, Role.OWNER) as services:
+        create_mission_about_error(services, QUESTION, error_id)
+
+
+def test_an_unknown_error_gets_no_mission(stage: FlowStage) -> None:
+    stage.set_labels()
+    with pytest.raises(NotFound), stage.services(stage.lead, Role.OWNER) as services:
+        create_mission_about_error(services, QUESTION, uuid.uuid4())
+    assert stage.query("SELECT id FROM items") == []

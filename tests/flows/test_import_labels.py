@@ -232,16 +232,16 @@ def test_of_two_imports_at_once_the_slower_does_not_label_the_quicker_ones_text(
     """The other import comes between this one's look at the items and its insert."""
     stage.set_labels()
     slow, quick = rows(("1", "mine", "ann", "timeout")), rows(("1", "theirs", "bob", "network"), name="quick.csv")
-    from shifty_pipelines.contexts.curation.repository import CurationRepository
+    from shifty_pipelines.contexts.curation.repository.imports import ImportRows
 
-    insert = CurationRepository.add_items_once
+    insert = ImportRows.add_items_once
 
-    def overtaken(self: CurationRepository, items: Any) -> set[str]:
-        monkeypatch.setattr(CurationRepository, "add_items_once", insert)
+    def overtaken(self: ImportRows, items: Any) -> set[str]:
+        monkeypatch.setattr(ImportRows, "add_items_once", insert)
         stage.load(quick)
         return insert(self, items)
 
-    monkeypatch.setattr(CurationRepository, "add_items_once", overtaken)
+    monkeypatch.setattr(ImportRows, "add_items_once", overtaken)
     summary, rejected = stage.load(slow)
 
     assert rejected == [(2, "item_differs", "'1'")]

@@ -26,7 +26,7 @@ from shifty_pipelines.contexts.arcade.schemas import (
 from shifty_pipelines.contexts.curation.schemas import LabelsBody, LabelsOut
 from shifty_pipelines.flows import complete_mission as completing
 from shifty_pipelines.flows import read_mission as reading
-from shifty_pipelines.flows.create_mission import create_mission
+from shifty_pipelines.flows.create_mission import create_mission, create_mission_about_error
 from shifty_pipelines.flows.set_labels import set_labels
 from shifty_pipelines.flows.settle_mission import adjudicate
 from shifty_pipelines.kernel.tenant import UserId
@@ -62,7 +62,7 @@ def put_label_set(tenant_id: uuid.UUID, mission_type: MissionType, body: LabelsB
 
 @missions.post("/api/v1/tenants/{tenant_id}/missions", status_code=201)
 def post_mission(tenant_id: uuid.UUID, body: CreateMissionBody, call: CallDep, once: OnceDep) -> Ok[MissionOut]:
-    """Create a mission with its slots; the payload is sealed."""
+    """Create a mission with its slots, about a payload, which is sealed, or about an error event."""
     with call.open() as services:
         mission_id = once.run(services, lambda: _create(services, body))
         return Ok[MissionOut](data=_read(services, mission_id, call.acting_user(None)))
@@ -182,8 +182,9 @@ def rename_player(user_id: uuid.UUID, body: RenameBody, call: CallDep) -> Ok[Pro
 
 
 def _create(services: Services, body: CreateMissionBody) -> uuid.UUID:
-    mission = create_mission(services, body.mission(), payload=body.payload)
-    return mission.id
+    if body.error_event_id is not None:
+        return create_mission_about_error(services, body.mission(), body.error_event_id).id
+    return create_mission(services, body.mission(), payload=body.payload or {}).id
 
 
 def _read(services: Services, mission_id: uuid.UUID, labeler_id: UserId) -> MissionOut:

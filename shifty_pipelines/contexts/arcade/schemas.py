@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from shifty_pipelines.contexts.arcade.domain.missions import (
     DEFAULT_SLOTS,
@@ -48,7 +48,15 @@ class CreateMissionBody(RequestBody):
     expires_at: AwareDatetime | None = None
     slot_count: Annotated[int, Field(ge=MIN_SLOTS, le=MAX_SLOTS)] = DEFAULT_SLOTS
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
-    payload: dict[str, Any]
+    payload: dict[str, Any] | None = None
+    #: Instead of a payload: the error event that the mission is about.
+    error_event_id: uuid.UUID | None = None
+
+    @model_validator(mode="after")
+    def _one_subject(self) -> "CreateMissionBody":
+        if (self.payload is None) == (self.error_event_id is None):
+            raise ValueError("give either payload or errorEventId")
+        return self
 
     def mission(self) -> NewMission:
         """The mission, without the payload, which goes into the item."""

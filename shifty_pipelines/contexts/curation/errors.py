@@ -127,3 +127,53 @@ class LabelsChangedMeanwhile(Conflict):
             f"The labels of {mission_type} were changed while this import ran; it stopped there. Run it again: rows "
             "that are there already stay, the others are judged by the new labels."
         )
+
+
+class InvalidDataset(ShiftyError):
+    """A recipe names a value outside its range."""
+
+    status = 400
+    code = "curation.invalid_dataset"
+
+    def __init__(self, field: str, value: object, expected: str) -> None:
+        super().__init__(f"{field} is {str(value)[:100]!r}; expected {expected}.", field=field)
+
+
+class DatasetExists(Conflict):
+    """The mission type has a dataset of that name."""
+
+    code = "curation.dataset_exists"
+
+    def __init__(self, mission_type: str, name: str) -> None:
+        super().__init__(
+            f"{mission_type} has a dataset named '{name}' already; choose another name, or read that one: "
+            f"GET /api/v1/tenants/{{tenantId}}/datasets.",
+            missionType=mission_type,
+            name=name,
+        )
+
+
+class NothingToCurate(Conflict):
+    """No mission type of the tenant has labels that could become a dataset."""
+
+    code = "curation.nothing_to_curate"
+
+    def __init__(self, blocked: Sequence[str]) -> None:
+        why = f" Failed checks stop {', '.join(blocked)}; their previous datasets stay current." if blocked else ""
+        super().__init__(
+            "There is nothing to curate: no mission type with a label set and labels may go on." + why,
+            blocked=list(blocked),
+        )
+
+
+class DatasetRevoked(Conflict):
+    """The rows as they are now were a version before, and that version was revoked."""
+
+    code = "curation.dataset_revoked"
+
+    def __init__(self, version_id: uuid.UUID) -> None:
+        super().__init__(
+            f"The dataset's rows are those of version {version_id}, which was revoked. Label more, or take back what "
+            "made it unusable, and materialise again.",
+            versionId=str(version_id),
+        )

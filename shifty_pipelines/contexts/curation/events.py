@@ -16,3 +16,14 @@ class LabelRecorded(Event):
     item_id: uuid.UUID
     mission_id: uuid.UUID
     assignment_id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetPublished(Event):
+    """A dataset has a new current version."""
+
+    type: ClassVar[str] = "curation.dataset_published"
+    dataset_id: uuid.UUID
+    dataset_version_id: uuid.UUID
+    mission_type: str
+    row_count: int

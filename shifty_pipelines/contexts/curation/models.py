@@ -1,10 +1,11 @@
-"""Tables of curation: label sets, items, label events, labeler skills."""
+"""Tables of curation: items and their labels, the decisions about them by item id, and datasets made of those."""
 
 import uuid
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKeyConstraint
-from sqlalchemy.dialects.postgresql import ARRAY, TEXT
+from sqlalchemy import BigInteger, Double, ForeignKeyConstraint, Uuid
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TEXT
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shifty_pipelines.kernel.db import Base, TenantRow
@@ -65,3 +66,131 @@ class LabelerSkill(Base):
     accuracy: Mapped[float]
     algorithm: Mapped[str]
     updated_at: Mapped[datetime]
+    algorithm_version: Mapped[int]
+    label_count: Mapped[int]
+    labels: Mapped[list[str]] = mapped_column(ARRAY(TEXT))
+    confusion: Mapped[list[float]] = mapped_column(ARRAY(Double))
+
+
+class ConsensusLabel(Base):
+    """What an item is, and how probable that is; one row per labelled item."""
+
+    __tablename__ = "consensus_labels"
+
+    tenant_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    item_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    mission_type: Mapped[str]
+    label: Mapped[str]
+    posterior: Mapped[float]
+    label_count: Mapped[int]
+    basis: Mapped[str]
+    algorithm: Mapped[str]
+    algorithm_version: Mapped[int]
+    decided_at: Mapped[datetime]
+
+
+class ItemScrub(Base):
+    """Where an item's training text must be blanked; `spans` are [start, end, kind] of the text of `text_version`."""
+
+    __tablename__ = "item_scrubs"
+
+    tenant_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    item_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    mission_type: Mapped[str]
+    text_version: Mapped[int]
+    outcome: Mapped[str]
+    spans: Mapped[list[list[Any]]] = mapped_column(JSONB)
+    char_count: Mapped[int]
+    text_hmac: Mapped[bytes | None]
+    scrubbed_at: Mapped[datetime]
+
+
+class ItemGroup(Base):
+    """Which items say the same, or nearly so, and which of equals stands for them."""
+
+    __tablename__ = "item_groups"
+
+    tenant_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    item_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    mission_type: Mapped[str]
+    group_id: Mapped[uuid.UUID]
+    outcome: Mapped[str]
+    duplicate_of: Mapped[uuid.UUID | None]
+    grouped_at: Mapped[datetime]
+
+
+class ItemSplit(Base):
+    """Where an item serves, for ever, unless a bridge takes it out (domain/splits.py)."""
+
+    __tablename__ = "item_splits"
+
+    tenant_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    item_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    mission_type: Mapped[str]
+    split: Mapped[str]
+    placed_at: Mapped[datetime]
+    moved_at: Mapped[datetime | None]
+
+
+class ExpectationVerdict(Base):
+    """How the rows of one mission type last stood against one expectation."""
+
+    __tablename__ = "expectation_verdicts"
+
+    tenant_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    mission_type: Mapped[str] = mapped_column(primary_key=True)
+    asset: Mapped[str] = mapped_column(primary_key=True)
+    expectation: Mapped[str] = mapped_column(primary_key=True)
+    passed: Mapped[bool]
+    is_blocking: Mapped[bool]
+    row_count: Mapped[int]
+    failing_count: Mapped[int]
+    failing_items: Mapped[list[uuid.UUID]] = mapped_column(ARRAY(Uuid))
+    checked_at: Mapped[datetime]
+
+
+class Dataset(TenantRow):
+    """A named recipe over one mission type."""
+
+    __tablename__ = "datasets"
+
+    mission_type: Mapped[str]
+    name: Mapped[str]
+    description: Mapped[str]
+    min_posterior: Mapped[float]
+    train_after_new_labels: Mapped[int | None]
+    labels_at_last_training: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime]
+    created_by: Mapped[uuid.UUID | None]
+
+
+class DatasetVersion(TenantRow):
+    """The rows a recipe gave at one moment, immutable, named by their content; `label_count` are label events seen."""
+
+    __tablename__ = "dataset_versions"
+    __table_args__ = (ForeignKeyConstraint(["tenant_id", "dataset_id"], ["datasets.tenant_id", "datasets.id"]),)
+
+    dataset_id: Mapped[uuid.UUID]
+    version: Mapped[str]
+    status: Mapped[str]
+    labels: Mapped[list[str]] = mapped_column(ARRAY(TEXT))
+    row_count: Mapped[int]
+    label_count: Mapped[int] = mapped_column(BigInteger)
+    data_asset_id: Mapped[uuid.UUID]
+    key_slot: Mapped[int] = mapped_column(BigInteger)
+    card: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    created_at: Mapped[datetime]
+
+
+class DatasetRow(Base):
+    """One row of a version: its item, and the label events that made its label."""
+
+    __tablename__ = "dataset_rows"
+
+    tenant_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    dataset_version_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    item_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    label: Mapped[str]
+    split: Mapped[str]
+    posterior: Mapped[float]
+    label_event_ids: Mapped[list[uuid.UUID]] = mapped_column(ARRAY(Uuid))

@@ -62,10 +62,14 @@ class ErrorText:
     user_id: str | None = field(default=None, repr=False)
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
-    def as_json(self) -> str:
-        """What is sealed: one compact JSON object; `from_json` gives back an equal text."""
+    def as_json(self, error_type: str) -> str:
+        """What is sealed: one compact JSON object; `from_json` gives back an equal text.
+
+        The type stands in it too, so that whoever is handed the sealed text has the whole error.
+        """
         return _compact_json(
             {
+                "errorType": error_type,
                 "message": self.message,
                 "stackTrace": self.stack_trace,
                 "endpoint": self.endpoint,

@@ -67,12 +67,23 @@ class FeedbackService:
         opened = open_sealed(self.keys, self.work.tenant_id, SealedText(row.key_slot, row.sealed))
         return ErrorEvent(summary=_summary(row), text=ErrorText.from_json(opened))
 
+    def sealed_text(self, error_id: uuid.UUID) -> SealedText:
+        """An event's text as it lies sealed, for a context that keeps it under the same slot: erased once, gone twice.
+
+        Raises:
+            NotFound: none by that id in this tenant.
+        """
+        row = self.repository.event(error_id)
+        if row is None:
+            raise NotFound("Error event")
+        return SealedText(row.key_slot, row.sealed)
+
     def list(self, *, after: tuple[datetime, uuid.UUID] | None, limit: int) -> Sequence[ErrorSummary]:
         """Events, newest first; the next page starts after the last one's `(created_at, id)`. No text is opened."""
         return [_summary(row) for row in self.repository.events(after=after, limit=limit)]
 
     def _add(self, new_id: uuid.UUID, report: ErrorReport) -> bool:
-        sealed = seal(self.keys, self.work.tenant_id, report.text.as_json())
+        sealed = seal(self.keys, self.work.tenant_id, report.text.as_json(report.error_type))
         now = self.work.clock.now()
         return self.repository.add_once(
             id=new_id,

@@ -22,6 +22,8 @@ class RequestTrainingBody(RequestBody):
     evaluation_strategy: Literal["steps", "epoch"] = "epoch"
     save_strategy: Literal["steps", "epoch", "best"] = "best"
     max_gpu_memory: Annotated[float, Field(gt=0)] | None = None
+    #: Train on permuted labels, to see that the gate refuses what learnt nothing; such a version is never promoted.
+    control: Literal["permuted_labels"] | None = None
 
     def config(self) -> dict[str, Any]:
         """What the caller gave, for the record."""

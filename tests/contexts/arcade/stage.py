@@ -21,7 +21,8 @@ from shifty_pipelines.contexts.arcade.service import ArcadeService
 from shifty_pipelines.kernel.clock import FixedClock
 from shifty_pipelines.kernel.db import Database
 from shifty_pipelines.kernel.ids import RandomIds
-from shifty_pipelines.kernel.keys import MemoryKeySlots
+from shifty_pipelines.kernel.keys import MemoryKeySlots, MemoryTenantKeys
+from shifty_pipelines.kernel.pseudonyms import TenantHmac
 from shifty_pipelines.kernel.tenant import Actor, Role, TenantId, UserId
 from shifty_pipelines.kernel.work import UnitOfWork, begin_work
 
@@ -39,6 +40,7 @@ class Stage:
     clock: FixedClock = field(default_factory=lambda: FixedClock(MONDAY_NOON))
     keys: MemoryKeySlots = field(default_factory=MemoryKeySlots)
     lead: UserId = field(default_factory=person)
+    pseudonyms: TenantHmac = field(default_factory=lambda: TenantHmac(MemoryTenantKeys()))
 
     @contextmanager
     def work(self, user_id: UserId | None, role: Role = Role.MEMBER) -> Iterator[UnitOfWork]:

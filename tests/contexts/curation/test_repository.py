@@ -20,7 +20,7 @@ def stage(app_database: Database, new_tenant: Callable[[], uuid.UUID]) -> Stage:
 
 def set_labels(stage: Stage, *labels: str) -> None:
     with stage.work(stage.lead, Role.OWNER) as work:
-        CurationService(work, stage.keys).set_labels("classify_error", labels)
+        CurationService(work, stage.keys, stage.pseudonyms).set_labels("classify_error", labels)
 
 
 def labelled_item(stage: Stage) -> tuple[uuid.UUID, uuid.UUID]:
@@ -28,7 +28,7 @@ def labelled_item(stage: Stage) -> tuple[uuid.UUID, uuid.UUID]:
     set_labels(stage, "a", "b")
     assignment_id = uuid.uuid4()
     with stage.work(stage.lead, Role.OWNER) as work:
-        curation = CurationService(work, stage.keys)
+        curation = CurationService(work, stage.keys, stage.pseudonyms)
         item_id = curation.add_item("classify_error", {}, source="api")
         curation.record_label(item_id, "a", labeler_id=person(), mission_id=uuid.uuid4(), assignment_id=assignment_id)
     return item_id, assignment_id
@@ -45,7 +45,7 @@ def test_the_application_cannot_change_what_was_said_or_paid(stage: Stage, table
 def test_an_assignment_gives_one_label(stage: Stage) -> None:
     item_id, assignment_id = labelled_item(stage)
     with stage.work(stage.lead, Role.OWNER) as work, pytest.raises(IntegrityError, match="label_events_assignment"):
-        CurationService(work, stage.keys).record_label(
+        CurationService(work, stage.keys, stage.pseudonyms).record_label(
             item_id, "b", labeler_id=person(), mission_id=uuid.uuid4(), assignment_id=assignment_id
         )
 

@@ -22,7 +22,7 @@ class CurationStage(Stage):
     @contextmanager
     def curation(self) -> Iterator[CurationService]:
         with self.work(self.lead, Role.OWNER) as work:
-            yield CurationService(work, self.keys)
+            yield CurationService(work, self.keys, self.pseudonyms)
 
     def set_labels(self, mission_type: str = "classify_error", labels: list[str] = LABELS) -> None:
         with self.curation() as curation:

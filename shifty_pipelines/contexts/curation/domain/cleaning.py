@@ -46,11 +46,12 @@ def clean_issue(title: str, body: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One call of a stack trace; `in_app` is false for frameworks, libraries and the runtime."""
+    """One call of a stack trace; `in_app` is false for frameworks, libraries and the runtime; `source` is its line."""
 
     function: str
     module: str
     in_app: bool
+    source: str = ""
 
 
 def clean_error(error_type: str, message: str, frames: Sequence[Frame]) -> str:
@@ -60,9 +61,13 @@ def clean_error(error_type: str, message: str, frames: Sequence[Frame]) -> str:
         >>> clean_error("TimeoutError", "no answer", [Frame(function="pay", module="shop.cart", in_app=True)])
         'TimeoutError: no answer at shop.cart.pay'
     """
-    places = (f"at {frame.module}.{frame.function}" for frame in frames if frame.in_app)
+    places = (_place(frame) for frame in frames if frame.in_app)
     head = ": ".join(part for part in (error_type, message) if part)
     return " ".join(" ".join([head, *places]).split())
+
+
+def _place(frame: Frame) -> str:
+    return f"at {frame.module}.{frame.function}" + (f": {frame.source}" if frame.source else "")
 
 
 def _outside_fences(lines: Iterable[str]) -> Iterator[str]:

@@ -3,7 +3,6 @@
 Imports write label events only: no missions, no XP, no announcement.
 """
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,11 +13,11 @@ from shifty_pipelines.contexts.curation.domain.label_sets import check_labels
 from shifty_pipelines.contexts.curation.domain.payloads import digest, same_text_form, stored_form
 from shifty_pipelines.contexts.curation.domain.row_rejections import Reason, RowRefused
 from shifty_pipelines.contexts.curation.errors import LabelsChangedMeanwhile, LabelSetDiffers, LabelSetMissing
-from shifty_pipelines.contexts.curation.repository import CurationRepository, ImportedLabel, StoredItem
+from shifty_pipelines.contexts.curation.repository.imports import ImportedLabel, StoredItem
+from shifty_pipelines.contexts.curation.service.base import CurationUseCases
 from shifty_pipelines.contexts.curation.service.import_ids import ImportIds
-from shifty_pipelines.kernel.keys import KeyErased, KeySlots
-from shifty_pipelines.kernel.sealed import SealedText, open_sealed, seal_many
-from shifty_pipelines.kernel.work import UnitOfWork
+from shifty_pipelines.contexts.curation.service.labelling import opened_payload
+from shifty_pipelines.kernel.sealed import seal_many
 
 Named = list[tuple[ImportRow, str]]  # a row and its item's external id
 
@@ -48,12 +47,8 @@ class BatchResult:
     labels_there: int = 0
 
 
-class Importing:
-    """The import's use cases."""
-
-    work: UnitOfWork
-    keys: KeySlots
-    repository: CurationRepository
+class Importing(CurationUseCases):
+    """Rows of files on their way to items and label events."""
 
     def labels_for_import(self, mission_type: str, given: Sequence[str] | None) -> tuple[tuple[str, ...], bool]:
         """The labels that rows are judged by, and whether they are still to be set.
@@ -73,9 +68,7 @@ class Importing:
             raise LabelSetDiffers(mission_type, given, present.labels)
         return tuple(present.labels), False
 
-    def import_rows(
-        self, rows: Sequence[ImportRow], *, target: ImportTarget, ids: ImportIds, memory: ImportMemory
-    ) -> BatchResult:
+    def import_rows(self, rows: Sequence[ImportRow], *, target: ImportTarget, memory: ImportMemory) -> BatchResult:
         """Import good rows, in their order; what is there already stays as it is, and is not written again.
 
         Raises:
@@ -85,7 +78,7 @@ class Importing:
             found = self.repository.label_set(target.mission_type, lock="share")
             if found is None or tuple(found.labels) != target.labels:
                 raise LabelsChangedMeanwhile(target.mission_type)
-        return _Batch(self, target, ids, memory).run(rows)
+        return _Batch(self, target, memory).run(rows)
 
     def record_import(self, target: ImportTarget, action: str, **counts: Any) -> None:
         """One audit row about an import."""
@@ -95,12 +88,12 @@ class Importing:
 class _Batch:
     """One batch on its way into one transaction."""
 
-    def __init__(self, service: Importing, target: ImportTarget, ids: ImportIds, memory: ImportMemory) -> None:
+    def __init__(self, service: Importing, target: ImportTarget, memory: ImportMemory) -> None:
         self._work = service.work
         self._keys = service.keys
         self._repository = service.repository
         self._target = target
-        self._ids = ids
+        self._ids = ImportIds(service.pseudonyms, service.work.tenant_id, target.source, target.mission_type)
         self._memory = memory
         self._result = BatchResult()
         self._stored: dict[str, StoredItem] = {}
@@ -149,12 +142,8 @@ class _Batch:
         """Learn what the stored items say, to compare it with the file."""
         wanted = {self._stored[external_id].id: external_id for external_id in external_ids & self._stored.keys()}
         for item in self._repository.items(wanted) if wanted else ():
-            try:
-                text = open_sealed(self._keys, self._work.tenant_id, SealedText(item.key_slot, item.sealed))
-            except KeyErased:
-                self._contents[wanted[item.id]] = ERASED
-            else:
-                self._contents[wanted[item.id]] = digest(same_text_form(json.loads(text)))
+            payload = opened_payload(self._keys, self._work.tenant_id, item)
+            self._contents[wanted[item.id]] = ERASED if payload is None else digest(same_text_form(payload))
 
     def _judge_item(self, row: ImportRow, external_id: str) -> None:
         problem = self._problem_of_item(row, external_id)

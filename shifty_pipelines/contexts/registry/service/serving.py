@@ -35,12 +35,14 @@ class Serving(RegistryUseCases):
         Raises:
             NotFound: no such model or version.
             NotTrained: the model is a base.
-            NotPromotable: refused, not evaluated, invalidated, or inconclusive without a person's reason.
+            NotPromotable: refused, a control, not evaluated, invalidated, or inconclusive without a person's reason.
         """
         self._locked_line(model_id)
         row = self.version(model_id, version)
         if row.status != "ready":
             raise NotPromotable(version, "what it was trained on was revoked; train a new version")
+        if "control" in row.metrics:
+            raise NotPromotable(version, f"it is a control ({row.metrics['control']}); train on the labels as they are")
         before = self.repository.alias_version(model_id, SERVING)
         if before == version:
             return row
