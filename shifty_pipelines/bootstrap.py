@@ -64,6 +64,7 @@ class Platform:
     predictor: Predictor
     trainer: Trainer
     model_environment: Mapping[str, str] = field(repr=False)
+    dbt_url: str = field(repr=False)
     clock: Clock
     ids: IdSource
     passwords: PasswordHasher
@@ -168,6 +169,7 @@ def build_platform(
         predictor=LocalPredictor(runs, model_environment),
         trainer=LocalTrainer(model_environment),
         model_environment=model_environment,
+        dbt_url=urls.dbt,
         clock=parts.clock,
         ids=parts.ids,
         passwords=parts.passwords,

@@ -3,8 +3,10 @@
 import dagster as dg
 
 from shifty_pipelines.assets import curation
+from shifty_pipelines.assets.dbt import dbt_models
 from shifty_pipelines.assets.training import adapters
 from shifty_pipelines.jobs.curation import curate, nightly_curation
+from shifty_pipelines.jobs.dbt import marts, nightly_marts
 from shifty_pipelines.jobs.training import train
 from shifty_pipelines.resources.platform import PlatformResource
 from shifty_pipelines.sensors.curation import new_labels
@@ -20,10 +22,10 @@ def build_definitions(*, platform: dg.ConfigurableResource | None = None) -> dg.
         platform: another platform resource, for tests and tools; the default reads the settings.
     """
     return dg.Definitions(
-        assets=[*curation.steps, curation.datasets, adapters],
+        assets=[*curation.steps, curation.datasets, adapters, dbt_models],
         asset_checks=curation.expectations,
-        jobs=[curate, train],
-        schedules=[nightly_curation],
+        jobs=[curate, train, marts],
+        schedules=[nightly_curation, nightly_marts],
         sensors=[new_labels, outbox_sensor, training_requests, training_failures, reaper],
         resources={"platform": platform or PlatformResource()},
         # A process per op costs seconds each; heavy work is a subprocess of its own anyway.

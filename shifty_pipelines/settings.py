@@ -90,17 +90,28 @@ MODEL_PROCESS_NAMES = (
     *("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"),
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS"),
 )
+#: What dbt may know of it beside its own connection.
+DBT_PROCESS_NAMES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
 
 
 def model_process_environment() -> dict[str, str]:
     """The environment of trainers and predictors: no credential, no address of the database, nothing of ours."""
-    kept = {name: os.environ[name] for name in MODEL_PROCESS_NAMES if name in os.environ}
+    kept = _kept(MODEL_PROCESS_NAMES)
     spec = importlib.util.find_spec("shifty_trainer")
     if spec is None or spec.origin is None:
         raise RuntimeError("shifty_trainer is not installed beside shifty_pipelines; run `make install`")
     return {**kept, "PYTHONPATH": str(Path(spec.origin).parents[1]), "PYTHONUNBUFFERED": "1"}
 
 
+def dbt_process_environment() -> dict[str, str]:
+    """The environment of dbt, without its connection: who starts it adds that."""
+    return _kept(DBT_PROCESS_NAMES)
+
+
 def child_environment(*, without: tuple[str, ...] = ()) -> dict[str, str]:
     """The environment for a child process, without the given names."""
     return {name: value for name, value in os.environ.items() if name not in without}
+
+
+def _kept(names: tuple[str, ...]) -> dict[str, str]:
+    return {name: os.environ[name] for name in names if name in os.environ}

@@ -126,6 +126,8 @@ def _of_publications(published: Sequence[Publication]) -> dict[str, Any]:
     for found in published:
         name = f"{found.mission_type}/{found.dataset}"
         figures |= {f"rows/{name}": found.row_count, f"version/{name}": found.version or "none"}
+        if found.refusal is not None:
+            figures[f"refusal/{name}"] = found.refusal
         if found.card:
             figures[f"waterfall/{name}"] = dg.MetadataValue.md(_waterfall(found.card["waterfall"]))
     return figures

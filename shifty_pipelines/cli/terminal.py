@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pydantic import ValidationError
@@ -16,11 +16,14 @@ error_console = Console(stderr=True, highlight=False)
 
 
 @contextmanager
-def step(title: str) -> Iterator[None]:
-    """One visible step: a spinner while it runs on a terminal, its time when it is done."""
+def step(title: str) -> Iterator[Callable[[str], None]]:
+    """One visible step: a spinner while it runs on a terminal, its time when it is done.
+
+    Yields a function that shows how far the step has come.
+    """
     began = time.perf_counter()
-    with console.status(title):
-        yield
+    with console.status(title) as status:
+        yield lambda news: status.update(f"{title} [dim]{news}[/]")
     console.print(f"[green]✓[/] {title} [dim]{time.perf_counter() - began:.1f} s[/]")
 
 

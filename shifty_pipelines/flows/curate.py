@@ -55,23 +55,32 @@ class CheckReport:
 
 
 def run_step(workshop: Workshop, tenant_id: TenantId, asset: str) -> Mapping[str, Figures]:
-    """Make an asset anew for every mission type that may go on; what each says of itself."""
+    """Make an asset anew for every mission type that may go on; what each says of itself.
+
+    Raises:
+        NothingToCurate: none may.
+    """
     actor = system_actor(tenant_id)
     figures: dict[str, Figures] = {}
-    for mission_type in open_types(workshop, tenant_id, asset):
+    for mission_type in types_for(workshop, tenant_id, asset):
         with workshop.open(actor) as services:
+            services.curation.begin(asset, mission_type)
             figures[mission_type] = STEPS[asset](services.curation, mission_type)
     return figures
 
 
 def check_step(workshop: Workshop, tenant_id: TenantId, asset: str) -> Sequence[CheckReport]:
-    """Judge an asset's rows for every mission type that came this far; one report per expectation of its suite."""
+    """Judge an asset's rows for every mission type that came this far; one report per expectation of its suite.
+
+    Raises:
+        NothingToCurate: none came this far.
+    """
     actor = system_actor(tenant_id)
     judged: dict[str, Sequence[Verdict]] = {}
-    for mission_type in open_types(workshop, tenant_id, asset):
+    for mission_type in types_for(workshop, tenant_id, asset):
         with workshop.open(actor) as services:
             judged[mission_type] = services.curation.check(asset, mission_type)
-    is_over = all(not verdict.passed for verdict in _worst(judged)) if judged else True
+    is_over = all(any(not verdict.passed for verdict in verdicts) for verdicts in judged.values())
     return [
         CheckReport(
             expectation=expectation,
@@ -82,12 +91,11 @@ def check_step(workshop: Workshop, tenant_id: TenantId, asset: str) -> Sequence[
     ]
 
 
-def open_types(workshop: Workshop, tenant_id: TenantId, asset: str) -> Sequence[str]:
-    """Mission types that nothing before `asset` stopped."""
+def types_for(workshop: Workshop, tenant_id: TenantId, asset: str) -> Sequence[str]:
+    """Mission types that passed everything before `asset`.
+
+    Raises:
+        NothingToCurate: there is none.
+    """
     with workshop.open(system_actor(tenant_id)) as services:
-        return services.curation.open_types(asset)
-
-
-def _worst(judged: Mapping[str, Sequence[Verdict]]) -> list[Verdict]:
-    """Each mission type's first failure, or its last verdict where it has none."""
-    return [next((verdict for verdict in verdicts if not verdict.passed), verdicts[-1]) for verdicts in judged.values()]
+        return services.curation.types_for(asset)

@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shifty_pipelines.contexts.curation.domain.dataset_cards import Card
-from shifty_pipelines.contexts.curation.domain.datasets import CandidateRow, ContentDigest
+from shifty_pipelines.contexts.curation.domain.datasets import CandidateRow, ContentDigest, unfit
 from shifty_pipelines.contexts.curation.errors import DatasetRevoked
 from shifty_pipelines.contexts.curation.models import Dataset, DatasetVersion
 from shifty_pipelines.contexts.curation.service.publishing import NewVersion
 from shifty_pipelines.contexts.lifecycle.domain import AssetType, Classification, NewAsset
 from shifty_pipelines.contexts.lifecycle.models import DataAsset
-from shifty_pipelines.flows.curate import open_types
+from shifty_pipelines.flows.curate import types_for
 from shifty_pipelines.flows.workshop import Workshop
 from shifty_pipelines.kernel.tenant import TenantId, system_actor
 from shifty_pipelines.services import Services
@@ -32,7 +32,7 @@ ROW_GROUP = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """What became of one dataset: its version, and whether that is new; no version where no row was left."""
+    """What became of one dataset: its version and whether that is new, or why there is none and the previous stays."""
 
     mission_type: str
     dataset_id: uuid.UUID
@@ -41,12 +41,13 @@ class Publication:
     row_count: int
     is_new: bool
     card: Mapping[str, Any]
+    refusal: str | None = None
 
 
 def publish_datasets(workshop: Workshop, tenant_id: TenantId) -> Sequence[Publication]:
     """Version every dataset whose rows changed, of every mission type that passed its checks."""
     published: list[Publication] = []
-    for mission_type in open_types(workshop, tenant_id, "datasets"):
+    for mission_type in types_for(workshop, tenant_id, "datasets"):
         with workshop.open(system_actor(tenant_id)) as services:
             datasets = [dataset.id for dataset in services.curation.datasets_of(mission_type)]
         published += [_publish(workshop, tenant_id, dataset_id) for dataset_id in datasets]
@@ -60,8 +61,9 @@ def _publish(workshop: Workshop, tenant_id: TenantId, dataset_id: uuid.UUID) -> 
     ):
         dataset = services.curation.dataset(dataset_id)
         rows, content = _write(services, dataset, directory / FILE_NAME)
-        if not rows:
-            return _publication(dataset, None, is_new=False)
+        refusal = unfit(rows)
+        if refusal is not None:
+            return _publication(dataset, None, is_new=False, refusal=refusal)
         version, is_new = _version(services, dataset, rows, content, directory / FILE_NAME)
         return _publication(dataset, version, is_new=is_new)
 
@@ -147,7 +149,9 @@ def _store(services: Services, dataset: Dataset, name: str, file: Path, *, row_c
         return services.lifecycle.store_asset(new, content)
 
 
-def _publication(dataset: Dataset, version: DatasetVersion | None, *, is_new: bool) -> Publication:
+def _publication(
+    dataset: Dataset, version: DatasetVersion | None, *, is_new: bool, refusal: str | None = None
+) -> Publication:
     return Publication(
         mission_type=dataset.mission_type,
         dataset_id=dataset.id,
@@ -156,4 +160,5 @@ def _publication(dataset: Dataset, version: DatasetVersion | None, *, is_new: bo
         row_count=version.row_count if version else 0,
         is_new=is_new,
         card=version.card if version else {},
+        refusal=refusal,
     )

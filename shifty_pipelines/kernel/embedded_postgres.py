@@ -207,11 +207,11 @@ class EmbeddedPostgres:
             return
         with self._alone():
             # pg_ctl signals whatever process the file names, so it must be the server.
-            if self._postmaster() is None:
+            if self.postmaster() is None:
                 return
             arguments = ("-D", str(self.data_dir), "-m", "fast", "-w", "-t", str(STOP_TIMEOUT_S))
             ended = self._at.run("pg_ctl", "stop", *arguments)
-            if ended.returncode != 0 and self._postmaster() is not None:
+            if ended.returncode != 0 and self.postmaster() is not None:
                 raise PostgresStopFailed(self.data_dir, ended.stdout)
 
     def remove(self) -> None:
@@ -283,7 +283,7 @@ class EmbeddedPostgres:
         deadline_s = time.monotonic() + START_TIMEOUT_S
         launch: _Launch | None = None
         while not self._answers(address):
-            if self._postmaster() is None and (launch is None or not launch.is_running()):
+            if self.postmaster() is None and (launch is None or not launch.is_running()):
                 if launch is not None:
                     launch.refuse_unless_passing()
                 self._remove_believable_lock_files()
@@ -322,7 +322,7 @@ class EmbeddedPostgres:
                 raise SuperuserPasswordRefused(self.data_dir, self._secrets / "postgres-superuser") from None
             return False
 
-    def _postmaster(self) -> int | None:
+    def postmaster(self) -> int | None:
         """The server's process number, if the one in its file is really the server on our data directory."""
         number = _process_number(self.data_dir / "postmaster.pid")
         if number is None:

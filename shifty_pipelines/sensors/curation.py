@@ -4,7 +4,8 @@ import dagster as dg
 
 from shifty_pipelines.assets.partitions import tenants
 from shifty_pipelines.flows.tend_curation import DueCuration, due_curations
-from shifty_pipelines.jobs.curation import TENANT_TAG, curate
+from shifty_pipelines.jobs.curation import curate
+from shifty_pipelines.jobs.nightly import TENANT_TAG
 from shifty_pipelines.resources.platform import PlatformResource
 
 INTERVAL_S = 30

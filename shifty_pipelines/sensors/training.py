@@ -6,12 +6,13 @@ import dagster as dg
 
 from shifty_pipelines.assets.partitions import tenants
 from shifty_pipelines.flows.tend_training import DueTraining, count_failed_run, due_trainings
-from shifty_pipelines.jobs.curation import TENANT_TAG
+from shifty_pipelines.jobs.nightly import TENANT_TAG
 from shifty_pipelines.jobs.training import train
 from shifty_pipelines.kernel.tenant import TenantId
 from shifty_pipelines.resources.platform import PlatformResource
 
-INTERVAL_S = 15
+#: Somebody waits for a training that they requested; a look at the queue costs one query.
+INTERVAL_S = 5
 
 JOB_TAG = "shifty/training_job"
 ATTEMPT_TAG = "shifty/attempt"

@@ -14,8 +14,8 @@ from shifty_pipelines.kernel.tenant import TenantId
 from tests.conftest import TestServer
 
 TENANT_TABLES = """
-SELECT c.relname FROM pg_class c
-WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
+SELECT c.oid::regclass::text FROM pg_class c
+WHERE c.relkind IN ('r', 'p') AND c.relnamespace IN ('public'::regnamespace, 'marts'::regnamespace)
 AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped)
 ORDER BY 1
 """
@@ -53,7 +53,8 @@ def plant_row(connection: psycopg.Connection, table: str, tenant_id: uuid.UUID) 
         "uuid": str(uuid.uuid4()), "text": "x", "integer": 1, "bigint": 1, "boolean": True, "jsonb": "{}",
         "timestamp with time zone": "2026-01-01T00:00:00Z", "date": "2026-01-01", "bytea": b"x",
         "double precision": 0.5,
-        "text[]": ["x"], "smallint": 1, "real": 0.5, "numeric": 1,
+        "text[]": ["x"], "uuid[]": [uuid.uuid4()], "double precision[]": [0.5],
+        "smallint": 1, "real": 0.5, "numeric": 1,
     }  # fmt: skip
     values = [str(tenant_id) if name == "tenant_id" else samples[kind] for name, kind in columns]
     names = ", ".join(name for name, _ in columns)
@@ -206,7 +207,8 @@ def test_no_login_role_has_a_privilege_on_a_table_of_schema_platform(
 def test_the_worker_role_reaches_no_row_of_a_tenant(postgres: TestServer, database_name: str) -> None:
     with postgres.admin(database_name) as connection:
         readable = connection.execute(
-            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+            "SELECT relname FROM pg_class WHERE relkind = 'r'"
+            " AND relnamespace IN ('public'::regnamespace, 'marts'::regnamespace)"
             " AND has_table_privilege('shifty_worker', oid, 'SELECT,INSERT,UPDATE,DELETE')"
         ).fetchall()
     assert readable == []

@@ -159,7 +159,11 @@ class NothingToCurate(Conflict):
     code = "curation.nothing_to_curate"
 
     def __init__(self, blocked: Sequence[str]) -> None:
-        why = f" Failed checks stop {', '.join(blocked)}; their previous datasets stay current." if blocked else ""
+        why = (
+            f" Failed or missing checks stop {', '.join(blocked)}; their previous datasets stay current."
+            if blocked
+            else ""
+        )
         super().__init__(
             "There is nothing to curate: no mission type with a label set and labels may go on." + why,
             blocked=list(blocked),

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from shifty_pipelines.contexts.curation.domain.datasets import LEAST_ROWS
+
 Columns = Mapping[str, Sequence[Any]]
 
 #: Stands in `arguments` for the labels of the mission type, and for the chance of guessing one of them.
 LABELS, CHANCE = "$labels", "$chance"
 
-#: Fewer rows than this make no split that says anything.
-LEAST_ROWS = 20
 #: If less than half of the decided items have a text, the payloads have changed, not the items.
 LEAST_KEPT_SHARE = 0.5
 MOST_CONTRADICTING_SHARE = 0.2

@@ -25,6 +25,12 @@ GRANT USAGE ON SCHEMA platform TO shifty_owner, shifty_app, shifty_worker, shift
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO shifty_owner;
 GRANT USAGE ON SCHEMA public TO shifty_app, shifty_dbt;
+-- What dbt builds. Its tables and views are its own; the schema is the owner's, so that a migration may drop a view that
+-- stands in its way. dbt grants what the application may read, table by table.
+CREATE SCHEMA IF NOT EXISTS marts AUTHORIZATION shifty_owner;
+REVOKE ALL ON SCHEMA marts FROM PUBLIC;
+GRANT USAGE, CREATE ON SCHEMA marts TO shifty_dbt;
+GRANT USAGE ON SCHEMA marts TO shifty_app;
 
 SET ROLE shifty_platform;
 

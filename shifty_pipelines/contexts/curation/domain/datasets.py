@@ -8,7 +8,7 @@ import hashlib
 import re
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +28,9 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _NOT_STORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 SERVING = frozenset(split.value for split in Split)
+
+#: Fewer rows than this make no split that says anything.
+LEAST_ROWS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +92,6 @@ class Funnel:
     decided: int
     kept: int
     unique: int
-    placed: int
 
     def steps(self, rows: int) -> list[dict[str, Any]]:
         """The waterfall, with what each step took away and why."""
@@ -110,6 +112,21 @@ class Funnel:
 def select_rows(candidates: Iterable[CandidateRow], *, min_posterior: float) -> list[CandidateRow]:
     """The candidates a recipe takes: probable enough, and serving in a split; in the order given."""
     return [row for row in candidates if row.posterior >= min_posterior and row.split in SERVING]
+
+
+def unfit(rows: Sequence[CandidateRow]) -> str | None:
+    """Why rows make no dataset that could be trained on and measured; None where they do.
+
+    The expectations say the same of a mission type as a whole; a recipe may take less of it.
+    """
+    if len(rows) < LEAST_ROWS:
+        return f"{len(rows)} rows, fewer than {LEAST_ROWS}"
+    empty = [split.value for split in Split if not any(row.split == split for row in rows)]
+    if empty:
+        return f"no rows in {', '.join(empty)}"
+    if len({row.label for row in rows if row.split == Split.TRAIN}) < 2:  # noqa: PLR2004  # with one, nothing to learn
+        return "training rows of one label only"
+    return None
 
 
 class ContentDigest:

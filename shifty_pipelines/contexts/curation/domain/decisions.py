@@ -6,7 +6,7 @@ What belongs here: precedence, and which items stand for equals. What does not: 
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from shifty_pipelines.contexts.curation.domain.consensus import Algorithm, Consensus
@@ -91,6 +91,7 @@ def decide(votes: Votes, consensus: Consensus | None, rulings: Iterable[Ruling])
     for ruling in rulings:
         before = decided.get(ruling.item_id)
         if before is not None and before.basis is Basis.ADJUDICATION and ruling.basis is not Basis.ADJUDICATION:
+            decided[ruling.item_id] = replace(before, label_count=before.label_count + 1)
             continue
         decided[ruling.item_id] = Decision(
             item_id=ruling.item_id,

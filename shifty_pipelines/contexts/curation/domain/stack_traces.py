@@ -13,13 +13,14 @@ from shifty_pipelines.contexts.curation.domain.cleaning import Frame
 MAX_LINES = 2_000
 
 _PYTHON = re.compile(r'\s*File "([^"]{1,500})", line \d{1,9}, in (\S{1,200})')
-_CALL = re.compile(r"\s*at (?:async )?([\w$.<>\[\]/-]{1,300}) ?\(([^()]{0,500})\)")
+_CALL = re.compile(r"\s*at (?:async |new )?([\w$.<>\[\]/-]{1,300})(?: \[as [^\]]{1,200}\])? ?\(([^()]{0,500})\)")
 _BARE = re.compile(r"\s*at ([^\s()]{1,500}):\d{1,9}:\d{1,9}")
 _POSITION = re.compile(r"(?::\d{1,9}){1,2}$")
 
 #: Parts of a path or package that belong to a runtime, a framework or a library.
 _FOREIGN = re.compile(
-    r"(?:^|/)(?:site-packages|dist-packages|node_modules|python3\.\d+|vendor)(?:/|$)|^<frozen |^node:|^internal/"
+    r"(?:^|[\\/])(?:site-packages|dist-packages|node_modules|python3\.\d+|vendor)(?:[\\/]|$)"
+    r"|^<frozen |^node:|^internal/|^(?:native|<anonymous>|index \d+|Native Method)$"
     r"|^(?:java|javax|jdk|sun|kotlin|scala|org\.springframework|org\.junit)\."
 )
 
@@ -31,10 +32,10 @@ def parse_frames(trace: str) -> Sequence[Frame]:
         >>> parse_frames('Traceback\n  File "shop/cart.py", line 3, in add\n    total = price["x"]\n')[0].source
         'total = price["x"]'
     """
-    lines = trace.splitlines()[:MAX_LINES]
-    python = list(_python_frames(lines))
+    lines = trace.splitlines()
     # Python prints the innermost call last, the others first.
-    return python[::-1] if python else list(_other_frames(lines))
+    python = list(_python_frames(lines[-MAX_LINES:]))
+    return python[::-1] if python else list(_other_frames(lines[:MAX_LINES]))
 
 
 def is_foreign(place: str) -> bool:

@@ -53,10 +53,8 @@ def _frames(payload: Mapping[str, Any]) -> Sequence[Frame]:
     """Frames as the reporter gave them, innermost first, or else as the trace reads."""
     metadata = payload.get("metadata")
     given = metadata.get("frames") if isinstance(metadata, Mapping) else None
-    if isinstance(given, list):
-        frames = [_given_frame(frame) for frame in given if isinstance(frame, Mapping)]
-        return frames[::-1]
-    return parse_frames(_text(payload, "stackTrace"))
+    frames = [_given_frame(frame) for frame in given if isinstance(frame, Mapping)] if isinstance(given, list) else []
+    return frames[::-1] or parse_frames(_text(payload, "stackTrace"))
 
 
 def _given_frame(frame: Mapping[str, Any]) -> Frame:
@@ -69,11 +67,12 @@ def _given_frame(frame: Mapping[str, Any]) -> Frame:
 
 
 def _leaves(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for name in sorted(value):
-            yield from _leaves(value[name])
-    elif isinstance(value, Sequence):
-        for part in value:
-            yield from _leaves(part)
+    waiting = [value]  # no recursion: a payload may be nested as deep as it likes
+    while waiting:
+        following = waiting.pop()
+        if isinstance(following, str):
+            yield following
+        elif isinstance(following, Mapping):
+            waiting += [following[name] for name in sorted(following, reverse=True)]
+        elif isinstance(following, Sequence):
+            waiting += reversed(following)

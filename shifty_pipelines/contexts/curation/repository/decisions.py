@@ -1,6 +1,7 @@
 """Votes as the aggregators read them, and the decisions about items: consensus, scrubs, groups, splits, verdicts."""
 
 import uuid
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -68,12 +69,12 @@ class DecisionRows(ScopedRepository):
     def label_event_counts(self) -> Mapping[str, int]:
         """Label events ever written per mission type, tombstones included: a number that only grows."""
         statement = (
-            select(Item.mission_type, func.count())
+            select(Item.mission_type, func.count().label("events"))
             .join(LabelEvent, and_(LabelEvent.tenant_id == Item.tenant_id, LabelEvent.item_id == Item.id))
             .where(Item.tenant_id == self.tenant_id)
             .group_by(Item.mission_type)
         )
-        return dict(self.session.execute(statement).tuples().all())
+        return {found.mission_type: found.events for found in self.session.execute(statement)}
 
     def item_count(self, mission_type: str) -> int:
         """Items of a mission type."""
@@ -114,12 +115,15 @@ class DecisionRows(ScopedRepository):
             if label is not None and label in labels
         ]
 
-    def label_event_ids(self, item_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, list[uuid.UUID]]:
-        """The label events that count, per item, in order of time."""
+    def label_event_ids(
+        self, item_ids: Collection[uuid.UUID], labels: Collection[str]
+    ) -> Mapping[uuid.UUID, list[uuid.UUID]]:
+        """The label events that count, per item, in order of time: those of the label set that nobody took back."""
         found: dict[uuid.UUID, list[uuid.UUID]] = {}
         statement = (
             select(LabelEvent.item_id, LabelEvent.id)
             .where(LabelEvent.tenant_id == self.tenant_id, LabelEvent.item_id == any_(_array(item_ids)), _is_live())
+            .where(LabelEvent.label.in_(labels))
             .order_by(LabelEvent.created_at, LabelEvent.id)
         )
         for item_id, event_id in self.session.execute(statement):
@@ -143,7 +147,11 @@ class DecisionRows(ScopedRepository):
     def put_skills(self, rows: Sequence[Columns]) -> None:
         """Store what a refit says of labelers; a declared skill stays as it was declared."""
         self._upsert(
-            LabelerSkill, rows, key=("labeler_id", "mission_type"), unless=LabelerSkill.algorithm == "declared"
+            LabelerSkill,
+            rows,
+            key=("labeler_id", "mission_type"),
+            stamp="updated_at",
+            unless=LabelerSkill.algorithm == DECLARED.name,
         )
 
     def put_decisions(self, mission_type: str, decisions: Sequence[Decision], *, at: datetime) -> int:
@@ -248,24 +256,28 @@ class DecisionRows(ScopedRepository):
 
     def put_verdicts(self, mission_type: str, asset: str, rows: Sequence[Columns]) -> None:
         """Store how the rows of an asset stand, in place of what was said of it before."""
+        self.forget_verdicts(mission_type, [asset])
+        self._upsert(ExpectationVerdict, rows, key=("mission_type", "asset", "expectation"))
+
+    def forget_verdicts(self, mission_type: str, assets: Collection[str]) -> None:
+        """Let nobody have judged these assets' rows of a mission type."""
         self.session.execute(
             delete(ExpectationVerdict).where(
                 ExpectationVerdict.tenant_id == self.tenant_id,
                 ExpectationVerdict.mission_type == mission_type,
-                ExpectationVerdict.asset == asset,
+                ExpectationVerdict.asset.in_(assets),
             )
         )
-        self._upsert(ExpectationVerdict, rows, key=("mission_type", "asset", "expectation"))
 
-    def blocked_types(self, assets: Collection[str]) -> frozenset[str]:
-        """Mission types that a blocking expectation of one of these assets stopped."""
-        statement = select(ExpectationVerdict.mission_type).where(
-            ExpectationVerdict.tenant_id == self.tenant_id,
-            ExpectationVerdict.asset.in_(assets),
-            ~ExpectationVerdict.passed,
-            ExpectationVerdict.is_blocking,
-        )
-        return frozenset(self.session.scalars(statement))
+    def passed_expectations(self) -> Mapping[str, Collection[tuple[str, str]]]:
+        """Assets and names of the expectations that hold, per mission type."""
+        statement = select(
+            ExpectationVerdict.mission_type, ExpectationVerdict.asset, ExpectationVerdict.expectation
+        ).where(ExpectationVerdict.tenant_id == self.tenant_id, ExpectationVerdict.passed)
+        passed: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
+        for mission_type, asset, expectation in self.session.execute(statement):
+            passed[mission_type].add((asset, expectation))
+        return passed
 
     def verdicts(self) -> Sequence[ExpectationVerdict]:
         """Every verdict as it last stood."""

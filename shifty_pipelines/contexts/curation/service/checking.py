@@ -8,11 +8,12 @@ from typing import Any
 from shifty_pipelines.contexts.curation.domain.decisions import MIN_POSTERIOR, Standing
 from shifty_pipelines.contexts.curation.domain.pii import find_pii
 from shifty_pipelines.contexts.curation.domain.splits import Left, Split
-from shifty_pipelines.contexts.curation.expectations import MOST_NAMED, Columns, Verdict, validate
+from shifty_pipelines.contexts.curation.errors import NothingToCurate
+from shifty_pipelines.contexts.curation.expectations import MOST_NAMED, SUITES, Columns, Verdict, validate
 from shifty_pipelines.contexts.curation.service.deciding import Deciding
 from shifty_pipelines.contexts.curation.service.preparing import Preparing
 
-#: The assets in their order; each may use only mission types that passed all before it.
+#: The assets in their order; each may use only mission types whose rows were judged and passed in all before it.
 ASSETS = ("labels", "consensus_labels", "scrubbed_items", "unique_items", "splits", "datasets")
 
 
@@ -20,9 +21,25 @@ class Checking(Deciding, Preparing):
     """Verdicts about one mission type at a time."""
 
     def open_types(self, asset: str) -> Sequence[str]:
-        """Mission types that have labels and that nothing before `asset` stopped, in order of name."""
-        blocked = self.repository.blocked_types(ASSETS[: ASSETS.index(asset)])
-        return [found for found in self.repository.mission_types() if found not in blocked]
+        """Mission types that have labels and passed every expectation before `asset`, in order of name."""
+        demanded = {(before, found.name) for before in ASSETS[: ASSETS.index(asset)] for found in SUITES[before]}
+        passed = self.repository.passed_expectations()
+        return [found for found in self.repository.mission_types() if demanded <= set(passed.get(found, ()))]
+
+    def types_for(self, asset: str) -> Sequence[str]:
+        """The same, where there is at least one.
+
+        Raises:
+            NothingToCurate: no mission type may go on; names those that checks stopped.
+        """
+        found = self.open_types(asset)
+        if not found:
+            raise NothingToCurate(self.repository.mission_types())
+        return found
+
+    def begin(self, asset: str, mission_type: str) -> None:
+        """The asset is about to be made anew: what was said of its rows, and of those made of them, is no longer so."""
+        self.repository.forget_verdicts(mission_type, ASSETS[ASSETS.index(asset) :])
 
     def check(self, asset: str, mission_type: str) -> Sequence[Verdict]:
         """Judge the rows of an asset and store the verdicts."""
@@ -84,7 +101,7 @@ class Checking(Deciding, Preparing):
             # Items that are not kept, or were erased since, have no text that could hold anything.
             "identifiers_left": [left.get(row.item_id, (0, 0))[0] for row in found],
             "char_count": [left[row.item_id][1] if row.item_id in left else 1 for row in found],
-            "is_kept": [float(row.outcome == "kept") for row in found],
+            "is_kept": [float(row.item_id in left) for row in found],
         }
 
     def _group_rows(self, mission_type: str) -> Columns:

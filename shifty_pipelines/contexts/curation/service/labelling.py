@@ -27,6 +27,9 @@ from shifty_pipelines.kernel.tenant import TenantId
 #: 55 to 82 % of the time, 72 % on average; a tenant's own people know their product.
 PRIOR_ACCURACY = 0.8
 
+#: Whoever reads a payload later may stand deeper in Python's stack than whoever wrote it: far below its 1,000 frames.
+MAX_PAYLOAD_DEPTH = 100
+
 
 class Labelling(CurationUseCases):
     """Items and their labels in the unit of work's tenant."""
@@ -224,12 +227,24 @@ def opened_payload(keys: KeySlots, tenant_id: TenantId, item: Item) -> Mapping[s
 
 
 def _payload_text(payload: Mapping[str, Any]) -> str:
+    if _is_deeper_than(payload, MAX_PAYLOAD_DEPTH):
+        raise InvalidValue("payload", "…", f"a JSON object nested at most {MAX_PAYLOAD_DEPTH} deep")
     try:
         text = stored_form(payload)
     except (ValueError, TypeError, RecursionError):
         # The exception would carry the value; an item's payload stands in no message and no log.
-        raise InvalidValue("payload", "…", "a JSON object without NaN or infinities, not nested too deeply") from None
+        raise InvalidValue("payload", "…", "a JSON object without NaN or infinities") from None
     size = size_bytes(text)
     if size > MAX_PAYLOAD_BYTES:
         raise PayloadTooLarge(size, MAX_PAYLOAD_BYTES)
     return text
+
+
+def _is_deeper_than(payload: object, depth: int) -> bool:
+    level: list[Any] = [payload]
+    for _ in range(depth):
+        within = [part for part in level if isinstance(part, Mapping | list | tuple)]
+        level = [value for part in within for value in (part.values() if isinstance(part, Mapping) else part)]
+        if not level:
+            return False
+    return any(isinstance(part, Mapping | list | tuple) for part in level)

@@ -94,16 +94,19 @@ class Preparing(CurationUseCases):
         self.repository.lock_pipeline(mission_type)
         decided = {found.item_id: found for found in self.repository.decisions(mission_type)}
         least = min([MIN_POSTERIOR, *(found.min_posterior for found in self.repository.datasets_of(mission_type))])
+        groups = [found for found in self.repository.groups(mission_type) if found.item_id in decided]
         unique = [
             found
-            for found in self.repository.groups(mission_type)
-            if found.outcome == Standing.UNIQUE.value
-            and found.item_id in decided
-            and decided[found.item_id].posterior >= least
+            for found in groups
+            if found.outcome == Standing.UNIQUE.value and decided[found.item_id].posterior >= least
         ]
-        rows = [Row(row_id=str(found.item_id), label=decided[found.item_id].label) for found in unique]
-        edges = [(str(found.item_id), str(found.group_id)) for found in unique]
         history = {str(found.item_id): _place(found.split) for found in self.repository.splits(mission_type)}
+        # Who served once and does not now (another stands for it, or it lost its label) still ties its group to its
+        # split: a text that was trained on must not come back as a test row under another id.
+        serving = {found.item_id for found in unique}
+        served = [found for found in groups if str(found.item_id) in history and found.item_id not in serving]
+        rows = [Row(row_id=str(f.item_id), label=decided[f.item_id].label) for f in (*unique, *served)]
+        edges = [(str(found.item_id), str(found.group_id)) for found in (*unique, *served)]
         plan = plan_splits(rows, edges, history=history, salt=self._salt(mission_type))
         now = self.work.clock.now()
         moved = [row_id for row_id, place in plan.items() if history.get(row_id) != place]
@@ -118,7 +121,7 @@ class Preparing(CurationUseCases):
                 for row_id in moved
             ]
         )
-        places = list(plan.values())
+        places = [plan[str(item_id)] for item_id in serving]
         figures: dict[str, int | float] = {place.value: places.count(place) for place in Split}
         return {"rows": len(places) - places.count(Left.BRIDGED), "moved": len(moved), **figures} | {
             "bridged": places.count(Left.BRIDGED)

@@ -15,11 +15,11 @@ from shifty_pipelines.contexts.curation.domain.datasets import (
     select_rows,
 )
 from shifty_pipelines.contexts.curation.domain.decisions import Standing
-from shifty_pipelines.contexts.curation.domain.splits import Left
 from shifty_pipelines.contexts.curation.errors import DatasetExists
 from shifty_pipelines.contexts.curation.events import DatasetPublished
 from shifty_pipelines.contexts.curation.models import Dataset, DatasetRow, DatasetVersion
 from shifty_pipelines.contexts.curation.repository.datasets import After
+from shifty_pipelines.contexts.curation.service.deciding import Deciding
 from shifty_pipelines.contexts.curation.service.preparing import BLOCK, Preparing
 from shifty_pipelines.kernel.errors import NotFound
 
@@ -39,7 +39,7 @@ class NewVersion:
     key_slot: int
 
 
-class Publishing(Preparing):
+class Publishing(Deciding, Preparing):
     """Datasets of the tenant and their versions."""
 
     # --------------------------------------------------------------------------------------------------------- recipes
@@ -84,10 +84,12 @@ class Publishing(Preparing):
         """The rows a dataset takes now, with their lineage, in order of item id."""
         self.repository.lock_pipeline(dataset.mission_type)
         rows = select_rows(self.repository.placed(dataset.mission_type), min_posterior=dataset.min_posterior)
+        labels = self.label_set_of(dataset.mission_type)
         events: dict[uuid.UUID, list[uuid.UUID]] = {}
         for start in range(0, len(rows), BLOCK):
-            events |= self.repository.label_event_ids([row.item_id for row in rows[start : start + BLOCK]])
-        return [row.with_lineage(events.get(row.item_id, ())) for row in rows]
+            events |= self.repository.label_event_ids([row.item_id for row in rows[start : start + BLOCK]], labels)
+        # Labels may have been taken back since they were counted: a row that rests on none is none.
+        return [row.with_lineage(events[row.item_id]) for row in rows if row.item_id in events]
 
     def texts_of(self, mission_type: str, rows: Sequence[CandidateRow]) -> Iterator[tuple[CandidateRow, str]]:
         """Each row with its scrubbed text, in the order given; rows whose item was erased are left out."""
@@ -164,6 +166,17 @@ class Publishing(Preparing):
             raise NotFound("Dataset version")
         return found
 
+    def version_of(self, dataset_id: uuid.UUID, version_id: uuid.UUID) -> DatasetVersion:
+        """A version of this dataset.
+
+        Raises:
+            NotFound: no such version, or another dataset's.
+        """
+        found = self.version(version_id)
+        if found.dataset_id != dataset_id:
+            raise NotFound("Dataset version")
+        return found
+
     def versions(self, dataset_id: uuid.UUID) -> Sequence[DatasetVersion]:
         """Every version of a dataset, newest first.
 
@@ -184,18 +197,16 @@ class Publishing(Preparing):
 
     def funnel(self, mission_type: str, *, min_posterior: float) -> Funnel:
         """How many items of a mission type are left after each step."""
-        decided = {d.item_id for d in self.repository.decisions(mission_type) if d.posterior >= min_posterior}
-        kept = {s.item_id for s in self.repository.scrubs(mission_type) if s.outcome == "kept"} & decided
-        groups = self.repository.groups(mission_type)
-        unique = {g.item_id for g in groups if g.outcome == Standing.UNIQUE} & kept
-        placed = {s.item_id for s in self.repository.splits(mission_type) if s.split != Left.BRIDGED} & unique
+        decisions = self.repository.decisions(mission_type)
+        decided = {found.item_id for found in decisions if found.posterior >= min_posterior}
+        # Grouped is what was kept and could still be opened.
+        kept = [found for found in self.repository.groups(mission_type) if found.item_id in decided]
         return Funnel(
             items=self.repository.item_count(mission_type),
-            labelled=len(self.repository.decisions(mission_type)),
+            labelled=len(decisions),
             decided=len(decided),
             kept=len(kept),
-            unique=len(unique),
-            placed=len(placed),
+            unique=sum(found.outcome == Standing.UNIQUE for found in kept),
         )
 
     def replaced_identifiers(self, mission_type: str, item_ids: frozenset[uuid.UUID]) -> Mapping[str, int]:
@@ -226,10 +237,12 @@ class Publishing(Preparing):
         counts = self.repository.label_event_counts()
         backlog: dict[str, tuple[int, int]] = {}
         for mission_type, count in counts.items():
-            named = [found.train_after_new_labels for found in self.repository.datasets_of(mission_type)]
-            thresholds = [threshold for threshold in named if threshold is not None]
-            if thresholds or not named:
-                backlog[mission_type] = (count, min(thresholds, default=DEFAULT_TRAINING_THRESHOLD))
+            asked = {found.name: found.train_after_new_labels for found in self.repository.datasets_of(mission_type)}
+            # The default dataset is made with the first curation; until then it asks for one all the same.
+            asked.setdefault(DEFAULT_NAME, DEFAULT_TRAINING_THRESHOLD)
+            thresholds = [threshold for threshold in asked.values() if threshold is not None]
+            if thresholds:
+                backlog[mission_type] = (count, min(thresholds))
         return backlog
 
     def _new_dataset(self, recipe: Recipe) -> Dataset:

@@ -1,0 +1,93 @@
+"""Who takes part in the demo: two tenants, each with an owner and a crowd of simulated labelers."""
+
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import httpx
+
+from shifty_pipelines.bootstrap import Platform
+from shifty_pipelines.contexts.tenancy.domain import NewTenant, NewUser
+from shifty_pipelines.flows.entrance import found_tenant
+from shifty_pipelines.kernel.tenant import Role, TenantId, system_actor
+
+#: The shops whose errors the tenants get; the names of their settings in examples/shop/tenants.
+SHOPS = ("north", "coast")
+#: Two fifths good, two fifths average, one fifth that does not look.
+CROWD = ("good", "good", "good", "average", "average", "average", "average", "spammer", "spammer")
+TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody signed in; `competence` of simulated labelers."""
+
+    user_id: str
+    name: str
+    client: httpx.Client = field(repr=False)
+    token: str = field(repr=False)
+    competence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """One tenant of the demo."""
+
+    tenant_id: TenantId
+    shop: str
+    owner: Person
+    labelers: tuple[Person, ...]
+    owner_email: str
+    owner_password: str = field(repr=False)
+
+
+def found_tenants(platform: Platform, gateway: str) -> list[Tenant]:
+    """Two tenants with everybody signed in over the API."""
+    number = secrets.token_hex(3)
+    return [_found(platform, gateway, shop, number) for shop in SHOPS]
+
+
+def _found(platform: Platform, gateway: str, shop: str, number: str) -> Tenant:
+    password = secrets.token_urlsafe(15)
+    crowd = [f"{competence}-{place}" for place, competence in enumerate(CROWD, 1)]
+    users = {
+        name: NewUser(
+            email=f"{name}@{shop}-{number}.example",
+            password=password,
+            first_name=name.title(),
+            last_name="Simulated" if name != "owner" else "Demo",
+            role=Role.OWNER if name == "owner" else Role.MEMBER,
+        )
+        for name in ("owner", *crowd)
+    }
+    founded = found_tenant(
+        platform, NewTenant(name=f"{shop.title()} {number}", slug=f"{shop}-{number}"), users["owner"]
+    )
+    tenant_id = TenantId(founded.tenant.tenant_id)
+    with platform.open(system_actor(tenant_id)) as services:
+        for name in crowd:
+            services.tenancy.add_user(users[name])
+    with ThreadPoolExecutor(4) as pool:
+        people = list(pool.map(lambda name: _signed_in(gateway, name, users[name]), users))
+    return Tenant(
+        tenant_id=tenant_id,
+        shop=shop,
+        owner=people[0],
+        labelers=tuple(people[1:]),
+        owner_email=users["owner"].email,
+        owner_password=password,
+    )
+
+
+def _signed_in(gateway: str, name: str, user: NewUser) -> Person:
+    credentials = {"email": user.email, "password": user.password}
+    answer = httpx.post(f"{gateway}/api/v1/auth/login", json=credentials, timeout=TIMEOUT_S)
+    body = answer.raise_for_status().json()
+    headers = {"Authorization": f"Bearer {body['token']}"}
+    return Person(
+        user_id=body["user"]["id"],
+        name=name,
+        client=httpx.Client(base_url=gateway, headers=headers, timeout=TIMEOUT_S),
+        token=body["token"],
+        competence=name.partition("-")[0] if name != "owner" else "",
+    )

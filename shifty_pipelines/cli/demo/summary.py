@@ -1,0 +1,67 @@
+"""The table that ends the demo: what happened, per tenant."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from shifty_pipelines.cli.demo.models import Trained
+from shifty_pipelines.cli.demo.story import Outcome
+from shifty_pipelines.cli.terminal import console
+
+GIB = 1024**3
+
+
+def show(outcomes: Sequence[Outcome], *, elapsed_s: float, peak_bytes: int) -> None:
+    """Print the table, the refusal, and what it cost."""
+    table = Table("what", *(outcome.tenant.shop for outcome in outcomes), title="What happened")
+    for name, values in _lines(outcomes):
+        table.add_row(name, *values)
+    console.print(table)
+    first = outcomes[0]
+    if first.control is not None:
+        console.print(f"refused  version {first.control.version}, trained on permuted labels: {first.refusal}")
+    for when, answer in zip(("first", "second promoted", "rolled back"), first.answers, strict=False):
+        console.print(
+            f"answer   {when}: version {answer['version']} says {answer['label']} ({answer['confidence']:.3f})"
+        )
+    console.print(
+        f"took     {elapsed_s:.0f} s; peak memory of all our processes {peak_bytes / GIB:.2f} GiB (summed PSS)"
+    )
+
+
+def _lines(outcomes: Sequence[Outcome]) -> list[tuple[str, list[str]]]:
+    cards = [outcome.dataset["currentVersion"]["card"] if outcome.dataset else {} for outcome in outcomes]
+    return [
+        ("errors, missions", [str(outcome.missions) for outcome in outcomes]),
+        ("labels", [str(card["agreement"]["labels"]) for card in cards]),
+        ("Krippendorff's alpha", [f"{card['agreement']['alpha']:.2f}" for card in cards]),
+        ("rows: train, validation, test", [_splits(card) for card in cards]),
+        ("consensus right (truth known to the driver)", [f"{outcome.consensus_accuracy:.1%}" for outcome in outcomes]),
+        ("registered", [_kind(outcome.first) for outcome in outcomes]),
+        ("macro F1, registered", [_f1(outcome.first) for outcome in outcomes]),
+        *(
+            (f"macro F1, {title}", [_beside(outcome.first, name) for outcome in outcomes])
+            for name, title in (("frozen_head", "frozen embeddings"), ("tfidf", "TF-IDF"), ("majority", "majority"))
+        ),
+        ("macro F1, look-up of the error type", [f"{outcome.look_up_f1:.2f}" for outcome in outcomes]),
+        ("verdict", [outcome.first.verdict if outcome.first else "" for outcome in outcomes]),
+    ]
+
+
+def _splits(card: Mapping[str, Any]) -> str:
+    table = card["rowsBySplitAndLabel"]
+    return ", ".join(str(sum(table.get(split, {}).values())) for split in ("train", "validation", "test"))
+
+
+def _kind(made: Trained | None) -> str:
+    return f"{made.kind}, version {made.version}" if made else ""
+
+
+def _f1(made: Trained | None) -> str:
+    return f"{made.metrics['f1Score']:.2f}" if made else ""
+
+
+def _beside(made: Trained | None, name: str) -> str:
+    beside = made.metrics["comparedWith"].get(name) if made else None
+    return f"{beside['f1Score']:.2f}" if beside else "-"
