@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from shifty_pipelines.contexts.arcade.service import ArcadeService
+from shifty_pipelines.contexts.curation.adapters.row_files import LocalRowFiles
+from shifty_pipelines.contexts.curation.ports import RowFiles
 from shifty_pipelines.contexts.curation.service import CurationService
 from shifty_pipelines.contexts.feedback.service import FeedbackService
 from shifty_pipelines.contexts.inference.adapters.local_predictor import LocalPredictor
@@ -97,6 +99,11 @@ class Platform:
     def inference(self) -> InferenceService:
         """Asks model versions; needs no transaction."""
         return InferenceService(self.predictor)
+
+    @property
+    def row_files(self) -> RowFiles:
+        """Opens files of items and labels to be imported."""
+        return LocalRowFiles()
 
     @property
     def training_queue(self) -> WorkQueue:

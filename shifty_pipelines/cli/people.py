@@ -2,21 +2,18 @@
 
 import json
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from shifty_pipelines.bootstrap import Platform, build_platform
+from shifty_pipelines.cli.tenant_access import all_tenants, opened_platform, tenant_id_of
 from shifty_pipelines.cli.terminal import console
 from shifty_pipelines.contexts.tenancy.domain import NewTenant, NewUser, Plan, Region, slug_of
 from shifty_pipelines.contexts.tenancy.schemas import TenantBody, UpdateUser, UserBody
 from shifty_pipelines.flows.entrance import found_tenant
 from shifty_pipelines.kernel.errors import InvalidValue, NotFound
-from shifty_pipelines.kernel.tenant import Role, TenantId, system_actor
-from shifty_pipelines.settings import Settings
+from shifty_pipelines.kernel.tenant import Role, system_actor
 
 tenants = typer.Typer(help="Create and list tenants.", no_args_is_help=True)
 users = typer.Typer(help="Add, list and change the people of a tenant.", no_args_is_help=True)
@@ -29,8 +26,8 @@ GENERATED_PASSWORD_BYTES = 15
 @tenants.command("list")
 def list_tenants(as_json: AsJson = False) -> None:
     """List the active tenants."""
-    with _platform() as platform:
-        rows = [TenantBody.model_validate(tenant) for tenant in _all_tenants(platform)]
+    with opened_platform() as platform:
+        rows = [TenantBody.model_validate(tenant) for tenant in all_tenants(platform)]
     _show([row.model_dump(mode="json", include={"id", "slug", "name", "plan", "region"}) for row in rows], as_json)
 
 
@@ -49,7 +46,7 @@ def create_tenant(
         raise InvalidValue("name", name, "a name with at least one letter a-z or digit, or --slug")
     password = secrets.token_urlsafe(GENERATED_PASSWORD_BYTES)
     owner = NewUser(email=owner_email, password=password, first_name="First", last_name="Owner", role=Role.OWNER)
-    with _platform() as platform:
+    with opened_platform() as platform:
         founded = found_tenant(platform, NewTenant(name=name, slug=chosen, plan=plan, region=region), owner)
     _show([{"id": str(founded.tenant.tenant_id), "slug": chosen, "owner": owner_email, "password": password}], as_json)
 
@@ -57,7 +54,7 @@ def create_tenant(
 @users.command("list")
 def list_users(tenant: TenantOption, as_json: AsJson = False) -> None:
     """List the people of a tenant."""
-    with _platform() as platform, platform.open(system_actor(_tenant_id(platform, tenant))) as services:
+    with opened_platform() as platform, platform.open(system_actor(tenant_id_of(platform, tenant))) as services:
         rows = [UserBody.model_validate(user) for user in services.tenancy.users(after=None, limit=1000)]
     _show([row.model_dump(mode="json", include={"id", "email", "role", "status", "grants"}) for row in rows], as_json)
 
@@ -74,7 +71,7 @@ def add_user(
     """Add a person to a tenant; the generated password is printed once."""
     password = secrets.token_urlsafe(GENERATED_PASSWORD_BYTES)
     new = NewUser(email=email, password=password, first_name=first_name, last_name=last_name, role=role)
-    with _platform() as platform, platform.open(system_actor(_tenant_id(platform, tenant))) as services:
+    with opened_platform() as platform, platform.open(system_actor(tenant_id_of(platform, tenant))) as services:
         user = services.tenancy.add_user(new)
     _show([{"id": str(user.id), "email": user.email, "role": role.value, "password": password}], as_json)
 
@@ -90,38 +87,14 @@ def update_user(
     """Change a person's role or status; losing 'active' ends their sessions."""
     wanted = {"role": role.value if role else None, "status": status}
     change = UpdateUser.model_validate({name: value for name, value in wanted.items() if value is not None})
-    with _platform() as platform:
+    with opened_platform() as platform:
         identity = platform.find_login(email)
-        tenant_id = _tenant_id(platform, tenant)
+        tenant_id = tenant_id_of(platform, tenant)
         if identity is None or identity.tenant_id != tenant_id:
             raise NotFound(f"User {email} in tenant {tenant}")
         with platform.open(system_actor(tenant_id)) as services:
             user = services.tenancy.update_user(identity.user_id, change)
     _show([{"id": str(user.id), "email": user.email, "role": user.role, "status": user.status}], as_json)
-
-
-@contextmanager
-def _platform() -> Iterator[Platform]:
-    platform = build_platform(Settings())
-    try:
-        yield platform
-    finally:
-        platform.dispose()
-
-
-def _all_tenants(platform: Platform) -> list[Any]:
-    rows = []
-    for tenant_id in platform.worker.active_tenants():
-        with platform.open(system_actor(tenant_id)) as services:
-            rows.append(services.tenancy.tenant())
-    return rows
-
-
-def _tenant_id(platform: Platform, slug: str) -> TenantId:
-    for tenant in _all_tenants(platform):
-        if tenant.slug == slug:
-            return TenantId(tenant.tenant_id)
-    raise NotFound(f"Tenant with the slug '{slug}' (see `shifty tenants list`)")
 
 
 def _show(rows: list[dict[str, Any]], as_json: bool) -> None:

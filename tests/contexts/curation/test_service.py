@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from shifty_pipelines.contexts.curation.domain.payloads import MAX_PAYLOAD_BYTES
 from shifty_pipelines.contexts.curation.domain.posterior import posterior
 from shifty_pipelines.contexts.curation.errors import NoSuchLabelEvent, PayloadTooLarge
 from shifty_pipelines.contexts.curation.service import CurationService
-from shifty_pipelines.contexts.curation.service.labelling import MAX_PAYLOAD_BYTES
 from shifty_pipelines.kernel.db import Database
 from shifty_pipelines.kernel.errors import InvalidValue, NotFound
 from shifty_pipelines.kernel.tenant import Role, TenantId, UserId
