@@ -52,7 +52,11 @@ def import_command(
     ],
     label: Annotated[str, typer.Option("--label", help="The column of labels.", rich_help_panel="Columns")],
     labeler: Annotated[
-        str | None, typer.Option(help="One trusted labeler of all rows, by name.", rich_help_panel="Columns")
+        str | None,
+        typer.Option(
+            help="One trusted labeler of all rows, by name, whose answers are taken as they are.",
+            rich_help_panel="Columns",
+        ),
     ] = None,
     labeler_column: Annotated[
         str | None, typer.Option(help="Or the column that names each row's labeler.", rich_help_panel="Columns")

@@ -163,6 +163,8 @@ def _begin(desk: ImportDesk, order: LabelImport) -> ImportTarget:
             if is_new:
                 set_labels(services, order.mission_type, labels)
             services.curation.record_import(target, "labels.import_started")
+            if order.label_columns.labeler is not None:
+                services.curation.trust_source(target, order.label_columns.labeler)
         return target
 
 

@@ -458,3 +458,36 @@ def test_progress_is_told_from_start_to_end(stage: ImportStage, rows: Write, mon
     flow.import_labels(stage, order, LocalRowFiles().open(path), report=Rejections(), on_progress=parts.append)
     assert parts == sorted(parts)
     assert parts[-1] == 1.0
+
+
+def decided(stage: ImportStage) -> dict[str, tuple[str, float, str]]:
+    with stage.services(None) as services:
+        services.curation.reach_consensus(TYPE)
+    found = stage.query(
+        "SELECT i.external_id, c.label, c.posterior, c.basis FROM consensus_labels c JOIN items i ON i.id = c.item_id"
+    )
+    return {external_id: (label, posterior, basis) for external_id, label, posterior, basis in found}
+
+
+def test_a_named_labelers_answers_are_taken_as_they_are(stage: ImportStage, rows: Write) -> None:
+    stage.load(
+        rows(("a", "one", "network"), ("b", "two", "timeout"), header="item,text,label"), label_columns=BY_MAINTAINER
+    )
+    assert decided(stage) == {"a": ("network", 0.99, "declared"), "b": ("timeout", 0.99, "declared")}
+
+
+def test_a_named_labeler_stands_above_a_crowd_and_no_refit_changes_that(stage: ImportStage, rows: Write) -> None:
+    stage.load(rows(("a", "one", "network"), header="item,text,label"), label_columns=BY_MAINTAINER)
+    crowd = [(item, text, "timeout", who) for item, text in (("a", "one"), ("b", "two")) for who in "xyz"]
+    stage.load(rows(*crowd, header="item,text,label,who"))
+    first = decided(stage)
+    assert first["a"] == ("network", 0.99, "declared")
+    assert (first["b"][0], first["b"][2]) == ("timeout", "consensus")
+    assert decided(stage) == first
+    skills = stage.query("SELECT algorithm, count(*) FROM labeler_skills GROUP BY 1 ORDER BY 1")
+    assert skills == [("declared", 1), ("pooled_dawid_skene", 3)]
+
+
+def test_a_dry_run_trusts_nobody(stage: ImportStage, rows: Write) -> None:
+    stage.load(rows(("a", "one", "network"), header="item,text,label"), label_columns=BY_MAINTAINER, write=False)
+    assert stage.query("SELECT labeler_id FROM labeler_skills") == []

@@ -139,7 +139,7 @@ def look_up_f1(rows: Sequence[Mapping[str, Any]], truths: Mapping[str, Truth]) -
 def consensus_accuracy(rows: Sequence[Mapping[str, Any]], truths: Mapping[str, Truth]) -> float:
     """Share of rows whose label is the true cause."""
     known = [row["label"] == truths[row["itemId"]].cause for row in rows if row["itemId"] in truths]
-    return sum(known) / len(known)
+    return float(sum(known) / len(known))
 
 
 def _macro_f1(answers: Sequence[tuple[str, str]]) -> float:

@@ -21,6 +21,9 @@ from shifty_pipelines.kernel.sealed import seal_many
 
 Named = list[tuple[ImportRow, str]]  # a row and its item's external id
 
+#: How sure a declared source's answer is: surer than any crowd, and still not certain.
+DECLARED_ACCURACY = 0.99
+
 #: Stands where an erased item's content would; no digest is this short.
 ERASED = b"erased"
 
@@ -79,6 +82,15 @@ class Importing(CurationUseCases):
             if found is None or tuple(found.labels) != target.labels:
                 raise LabelsChangedMeanwhile(target.mission_type)
         return _Batch(self, target, memory).run(rows)
+
+    def trust_source(self, target: ImportTarget, labeler: str) -> None:
+        """Take a labeler's answers as they are, since the operator vouches for this one source of all labels."""
+        ids = ImportIds(self.pseudonyms, self.work.tenant_id, target.source, target.mission_type)
+        labeler_id = ids.labelers([labeler])[labeler]
+        if self.repository.declare_skill(
+            labeler_id, target.mission_type, accuracy=DECLARED_ACCURACY, at=self.work.clock.now()
+        ):
+            self.work.audit.record("labeler.declared", "labeler", labeler_id, mission_type=target.mission_type)
 
     def record_import(self, target: ImportTarget, action: str, **counts: Any) -> None:
         """One audit row about an import."""
