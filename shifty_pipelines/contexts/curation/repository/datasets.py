@@ -68,6 +68,11 @@ class DatasetRows(ScopedRepository):
             )
         )
 
+    def current_versions(self) -> Sequence[DatasetVersion]:
+        """The version each dataset stands at, in order of dataset."""
+        statement = self.scoped(DatasetVersion).where(DatasetVersion.status == "current")
+        return self.session.scalars(statement.order_by(DatasetVersion.dataset_id)).all()
+
     def version_named(self, dataset_id: uuid.UUID, version: str) -> DatasetVersion | None:
         """The version of a dataset with this content."""
         return self.session.scalar(

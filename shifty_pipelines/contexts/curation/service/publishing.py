@@ -155,6 +155,10 @@ class Publishing(Deciding, Preparing):
         self.dataset(dataset_id)
         return self.repository.current_version(dataset_id)
 
+    def current_versions(self) -> Sequence[DatasetVersion]:
+        """The version that each dataset stands at, in order of dataset; none for those never materialised."""
+        return self.repository.current_versions()
+
     def version(self, version_id: uuid.UUID) -> DatasetVersion:
         """A version.
 
