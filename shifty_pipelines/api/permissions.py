@@ -74,6 +74,11 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/api/v1/users/{user_id}/missions/completed"): MEMBERS,
     ("GET", "/api/v1/profiles/{user_id}"): EVERYBODY,
     ("PATCH", "/api/v1/profiles/{user_id}"): MEMBERS,
+    ("POST", "/api/v1/tenants/{tenant_id}/datasets"): LEADS,
+    ("GET", "/api/v1/tenants/{tenant_id}/datasets"): EVERYBODY,
+    ("GET", "/api/v1/datasets/{dataset_id}"): EVERYBODY,
+    ("GET", "/api/v1/datasets/{dataset_id}/versions"): EVERYBODY,
+    ("GET", "/api/v1/datasets/{dataset_id}/versions/{version_id}/rows"): EVERYBODY,
     # model registry
     ("POST", "/api/v1/models"): ADMINS,
     ("GET", "/api/v1/models/{model_id}"): EVERYBODY,
