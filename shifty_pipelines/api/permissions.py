@@ -77,6 +77,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("POST", "/api/v1/tenants/{tenant_id}/datasets"): LEADS,
     ("GET", "/api/v1/tenants/{tenant_id}/datasets"): EVERYBODY,
     ("GET", "/api/v1/datasets/{dataset_id}"): EVERYBODY,
+    ("GET", "/api/v1/datasets/{dataset_id}/versions"): EVERYBODY,
     ("GET", "/api/v1/datasets/{dataset_id}/versions/{version_id}/rows"): EVERYBODY,
     # model registry
     ("POST", "/api/v1/models"): ADMINS,

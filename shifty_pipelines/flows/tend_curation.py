@@ -59,7 +59,7 @@ def request_due_trainings(workshop: Workshop, tenant_id: TenantId) -> int:
     with workshop.open(system_actor(tenant_id)) as services:
         due = [
             version.dataset_id
-            for version in services.curation.current_versions()
+            for version in services.curation.every_current_version()
             if services.curation.claim_training(version.id)
         ]
         for dataset_id in due:

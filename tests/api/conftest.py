@@ -23,6 +23,7 @@ from shifty_pipelines.kernel.ids import RandomIds
 from shifty_pipelines.kernel.provisioning import DatabaseUrls
 from shifty_pipelines.kernel.tenant import Role, TenantId, system_actor
 from shifty_pipelines.settings import Settings
+from tests.api.dataset_world import DatasetShelf
 from tests.api.model_world import ModelShelf
 from tests.conftest import TestServer
 from tests.tiny_models import Tables
@@ -122,6 +123,11 @@ class World:
     def models(self) -> ModelShelf:
         """This tenant's models, made without training."""
         return ModelShelf(self.platform, TenantId(uuid.UUID(self.tenant_id)))
+
+    @property
+    def datasets(self) -> DatasetShelf:
+        """This tenant's datasets, made without a materialisation."""
+        return DatasetShelf(self.platform, TenantId(uuid.UUID(self.tenant_id)))
 
     def drain(self) -> None:
         """Deliver what is in the outbox, as the sidecar would."""

@@ -1,5 +1,6 @@
 """For every route one request that succeeds: the twin of every probe. A route without one fails the suite."""
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,6 +101,11 @@ def _promote(world: World, _caller: Person) -> Twin:
     return Twin({"model_id": line}, body={"version": world.models.version(line)})
 
 
+def _rows(world: World, _caller: Person) -> Twin:
+    dataset, version = world.datasets.published()
+    return Twin({"dataset_id": dataset, "version_id": version})
+
+
 Builder = Callable[[World, Person], Twin]
 
 #: (verb, path) -> how to make its twin. Ids of the caller's own tenant stand in `path_ids`, `query` and `body`.
@@ -147,6 +153,14 @@ TWINS: Mapping[tuple[str, str], Builder] = {
     ("PATCH", "/api/v1/profiles/{user_id}"): lambda w, c: Twin(
         {"user_id": c.id}, body={"displayName": "Ada", "tenantId": w.tenant_id}
     ),
+    ("POST", "/api/v1/tenants/{tenant_id}/datasets"): lambda w, _c: Twin(
+        {"tenant_id": w.tenant_id},
+        body={"name": secrets.token_hex(4), "missionType": "classify_error", "tenantId": w.tenant_id},
+    ),
+    ("GET", "/api/v1/tenants/{tenant_id}/datasets"): _tenant,
+    ("GET", "/api/v1/datasets/{dataset_id}"): lambda w, _c: Twin({"dataset_id": w.datasets.published()[0]}),
+    ("GET", "/api/v1/datasets/{dataset_id}/versions"): lambda w, _c: Twin({"dataset_id": w.datasets.published()[0]}),
+    ("GET", "/api/v1/datasets/{dataset_id}/versions/{version_id}/rows"): _rows,
     ("POST", "/api/v1/models"): lambda w, _c: Twin(
         body={"tenantId": w.tenant_id, "name": "tiny", "source": "custom", "sourceId": "local:tiny"}
     ),
