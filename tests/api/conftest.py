@@ -158,7 +158,7 @@ def make_world(platform: Platform, client: TestClient) -> World:
             services.tenancy.add_user(new[role])
     people = {}
     for role, user in new.items():
-        signed_in = sign_in(platform, user.email, PASSWORD)
+        signed_in = sign_in(platform, user.email, PASSWORD, client_address="192.0.2.1")
         people[role] = Person(str(signed_in.user.id), user.email, role, signed_in.token, client)
     return World(str(tenant_id), f"t-{number}", people, platform)
 
@@ -171,6 +171,10 @@ def world(platform: Platform, gateway: TestClient) -> World:
 @pytest.fixture
 def new_world(platform: Platform, gateway: TestClient) -> Callable[[], World]:
     return lambda: make_world(platform, gateway)
+
+
+def random_address() -> str:
+    return f"{secrets.token_hex(8)}@elsewhere.example"
 
 
 def random_id() -> str:
