@@ -131,9 +131,7 @@ TWINS: Mapping[tuple[str, str], Builder] = {
     ("GET", "/api/v1/tenants/{tenant_id}/stats"): _tenant,
     ("POST", "/api/v1/auth/verify"): lambda _w, _c: Twin(),
     ("POST", "/api/v1/auth/logout"): lambda _w, _c: Twin(),
-    ("POST", "/api/v1/auth/password"): lambda _w, _c: Twin(
-        body={"presentPassword": PASSWORD, "newPassword": PASSWORD}
-    ),
+    ("POST", "/api/v1/auth/password"): lambda _w, _c: Twin(body={"presentPassword": PASSWORD, "newPassword": PASSWORD}),
     ("POST", "/api/v1/tenants/{tenant_id}/invitations"): _invite,
     ("GET", "/api/v1/tenants/{tenant_id}/invitations"): _tenant,
     ("DELETE", "/api/v1/tenants/{tenant_id}/invitations/{invitation_id}"): lambda w, _c: Twin(
