@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp
 
 from shifty_pipelines.api.app import create_app
 from shifty_pipelines.api.catalogue import GATEWAY
@@ -179,12 +180,13 @@ class House:
     clock: FixedClock
     mail: MemoryMail
     world: World
+    app: ASGIApp
     postgres: TestServer
     database: str
 
     def client(self, address: str = "198.51.100.1") -> TestClient:
         """A client that comes from this address."""
-        return TestClient(create_app(self.platform, GATEWAY), raise_server_exceptions=False, client=(address, 50_000))
+        return TestClient(self.app, raise_server_exceptions=False, client=(address, 50_000))
 
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """What the database holds, seen past every policy."""
@@ -201,8 +203,12 @@ def house(postgres: TestServer, fresh_database_name: str, tmp_path: Path) -> Ite
     clock, mail = FixedClock(datetime.now(UTC)), MemoryMail()
     assembly = replace(quick_assembly(), clock=clock, mailer=mail)
     platform = platform_on(postgres, fresh_database_name, tmp_path, assembly=assembly)
-    client = TestClient(create_app(platform, GATEWAY), raise_server_exceptions=False, client=("198.51.100.1", 50_000))
-    yield House(platform, clock, mail, make_world(platform, client), postgres, fresh_database_name)
+    # One application for all clients: FastAPI builds its routes on the first request, and not for two threads at once.
+    app = create_app(platform, GATEWAY)
+    client = TestClient(app, raise_server_exceptions=False, client=("198.51.100.1", 50_000))
+    for route in ("login", "refresh", "accept-invitation"):
+        client.post(f"/api/v1/auth/{route}", json={})
+    yield House(platform, clock, mail, make_world(platform, client), app, postgres, fresh_database_name)
     platform.dispose()
 
 
