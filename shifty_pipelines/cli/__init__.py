@@ -27,6 +27,7 @@ app.command(rich_help_panel="Run")(demo.demo)
 app.add_typer(people.tenants, name="tenants", rich_help_panel="Govern")
 app.add_typer(people.users, name="users", rich_help_panel="Govern")
 app.add_typer(labels.labels, name="labels", rich_help_panel="Govern")
+app.add_typer(people.api_keys, name="api-keys", rich_help_panel="Govern")
 app.command(hidden=True)(processes.sidecar)
 app.command(hidden=True, name="dagster-ui")(processes.dagster_ui)
 
