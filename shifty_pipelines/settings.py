@@ -17,6 +17,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 IGNORED_NAMES = ("GPU_PROVISIONER_URL", "DATA_LIFECYCLE_URL")
 MIN_JWT_SECRET_CHARS = 32
 GATEWAY_PORT = 3000
+#: Dagster's runs are processes of this machine.
+LOCAL_RUNS = "local"
 
 IpNetwork = IPv4Network | IPv6Network
 
@@ -59,6 +61,7 @@ class Settings(BaseSettings):
     smtp_ca_file: Path | None = Field(default=None, description="Certificates to trust for it instead of the system's")
     mail_from: str | None = Field(default=None, description="Sender of our mails; needed with SHIFTY_SMTP_URL")
     store_url: str | None = Field(default=None, description="fsspec URL of the asset store; default SHIFTY_HOME/assets")
+    run_launcher: str = Field(default=LOCAL_RUNS, description="Where Dagster's runs work; only `local` so far")
     metrics_token: SecretStr | None = Field(default=None, description="Bearer token of a metrics scraper")
     log_level: str = Field(default="INFO", validation_alias=AliasChoices("SHIFTY_LOG_LEVEL", "LOG_LEVEL"))
 
