@@ -41,7 +41,7 @@ def demo(
     with _running_platform(settings, keep=keep) as started, Footprint(_postmaster(settings)) as footprint:
         gateway = f"http://{settings.bind}:{settings.base_port}"
         operator_token = secret_file(settings.home / "secrets", "operator-token")
-        with step("people: two tenants, each with an owner and nine simulated labelers"):
+        with step("people: two tenants, each with an owner and seven simulated labelers"):
             tenants = found_tenants(started.platform, gateway)
         operator = Operator(f"http://127.0.0.1:{settings.dagster_port}", operator_token)
         with started.platform.runs.private("demo") as directory:
