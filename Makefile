@@ -37,7 +37,7 @@ test-pg18: $(STAMP) ## the same tests on PostgreSQL 18
 	SHIFTY_TEST_POSTGRES=18 $(BIN)/pytest -m "not crash"
 
 crash: $(STAMP) ## kill -9 at seeded moments; everything must converge
-	$(BIN)/pytest -m crash -n 0
+	$(BIN)/pytest -m crash -n 0 -s
 
 lint: $(STAMP) ## format check, ruff, import contracts, own lints, mypy --strict
 	@$(BIN)/ruff format --check --quiet . || { echo "run 'make format'"; exit 1; }

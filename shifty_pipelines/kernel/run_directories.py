@@ -6,6 +6,7 @@ Each holds a note of the process it belongs to, so that a sweep removes what a d
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,6 +15,8 @@ from pathlib import Path
 from shifty_pipelines.kernel.process_identity import ProcessIdentity
 
 OWNER_NAME = ".owner.json"
+#: Between making a directory and noting its owner pass milliseconds; after this its maker was killed in between.
+UNCLAIMED_S = 60.0
 
 
 class RunDirectories:
@@ -34,8 +37,7 @@ class RunDirectories:
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(mode=0o700)
         try:
-            owner = ProcessIdentity.of(os.getpid())
-            (directory / OWNER_NAME).write_text(json.dumps(asdict(owner) if owner else None), encoding="utf-8")
+            _note_owner(directory)
             yield directory
         finally:
             shutil.rmtree(directory, ignore_errors=True)
@@ -50,12 +52,26 @@ class RunDirectories:
         return sorted(path.name for path in dead)
 
 
+def _note_owner(directory: Path) -> None:
+    """Whole from the moment it is there, or a sweep that finds half a note takes the living for dead."""
+    owner = ProcessIdentity.of(os.getpid())
+    fresh = directory / f"{OWNER_NAME}.new"
+    fresh.write_text(json.dumps(asdict(owner) if owner else None), encoding="utf-8")
+    fresh.rename(directory / OWNER_NAME)
+
+
 def _has_living_owner(directory: Path) -> bool:
     try:
         owner = ProcessIdentity(**json.loads((directory / OWNER_NAME).read_text(encoding="utf-8")))
     except FileNotFoundError:
-        # Between mkdir and the note; a directory that stays without one is swept by whoever takes its name next.
-        return True
+        return _is_younger_than(directory, UNCLAIMED_S)
     except (ValueError, TypeError):
         return False
     return owner.is_alive()
+
+
+def _is_younger_than(directory: Path, age_s: float) -> bool:
+    try:
+        return time.time() - directory.stat().st_mtime < age_s
+    except FileNotFoundError:
+        return False  # gone meanwhile, by its owner

@@ -5,6 +5,7 @@ blocks its tenant's next one. Each machine reaps its own.
 """
 
 import json
+import os
 import platform as machine
 
 import dagster as dg
@@ -15,13 +16,16 @@ from shifty_pipelines.kernel.process_identity import ProcessIdentity
 from shifty_pipelines.resources.platform import PlatformResource
 
 INTERVAL_S = 15
-LIVE = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+LIVE = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+#: Dagster's own note of the code server that was asked to work on a run.
+SERVER_TAG = ".dagster/grpc_info"
 
 
 @dg.sensor(minimum_interval_seconds=INTERVAL_S, default_status=dg.DefaultSensorStatus.RUNNING, name="reaper")
 def reaper(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SkipReason:
     """One round; starts no run, hence always a skip that says what it ended."""
-    failed = fail_dead_runs(context.instance)
+    server = ProcessIdentity.of(os.getpid())  # sensors are evaluated by the code server itself
+    failed = fail_dead_runs(context.instance, server_started_at_s=server.started_at_s if server else 0.0)
     with platform.opened() as opened:
         reaped = reap(opened)
     return dg.SkipReason(
@@ -30,17 +34,28 @@ def reaper(context: dg.SensorEvaluationContext, platform: PlatformResource) -> d
     )
 
 
-def fail_dead_runs(instance: dg.DagsterInstance) -> int:
-    """Fail this machine's runs whose worker is gone, and free the slots they hold; how many."""
-    dead = [run for run in instance.get_runs(filters=dg.RunsFilter(statuses=LIVE)) if _is_orphan(run)]
+def fail_dead_runs(instance: dg.DagsterInstance, *, server_started_at_s: float) -> int:
+    """Fail this machine's runs whose worker is gone, and free the slots they hold; how many.
+
+    Args:
+        instance: Dagster's.
+        server_started_at_s: since when there is this code server (seconds since the epoch).
+    """
+    live = instance.get_runs(filters=dg.RunsFilter(statuses=LIVE))
+    dead = [run for run in live if _is_orphan(instance, run, server_started_at_s)]
     for run in dead:
         instance.report_run_failed(run, "The process that worked on this run is gone; the reaper ended the run.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return len(dead)
 
 
-def _is_orphan(run: dg.DagsterRun) -> bool:
-    if WORKER_TAG not in run.tags:
-        return False
-    worker = ProcessIdentity(**json.loads(run.tags[WORKER_TAG]))
-    return worker.host == machine.node() and not worker.is_alive()
+def _is_orphan(instance: dg.DagsterInstance, run: dg.DagsterRun, server_started_at_s: float) -> bool:
+    if WORKER_TAG in run.tags:
+        worker = ProcessIdentity(**json.loads(run.tags[WORKER_TAG]))
+        return worker.host == machine.node() and not worker.is_alive()
+    if "socket" not in json.loads(run.tags.get(SERVER_TAG, "{}")):
+        return False  # launched by something else than this machine's code server
+    # Its worker died before it could say who it is, if it was launched by a code server before this one: workers are
+    # in their server's process group, and the supervisor ends the group with the server.
+    launched_at_s = instance.get_run_stats(run.run_id).launch_time
+    return launched_at_s is not None and launched_at_s < server_started_at_s

@@ -3,7 +3,8 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +24,7 @@ from shifty_pipelines.flows.run_training import run_training
 from shifty_pipelines.flows.tend_training import count_failed_run, due_trainings, reap
 from shifty_pipelines.kernel.process_identity import ProcessIdentity
 from shifty_pipelines.resources.platform import PlatformResource
-from shifty_pipelines.sensors.reaper import fail_dead_runs
+from shifty_pipelines.sensors.reaper import SERVER_TAG, fail_dead_runs
 from shifty_pipelines.sensors.training import training_requests
 from tests.flows.training.conftest import Lab, shuffled
 from tests.flows.training.warm_trainer import WarmTrainer
@@ -190,9 +191,23 @@ def test_a_run_whose_worker_is_gone_is_failed_and_a_living_one_is_left_alone(ins
     with dead_process() as dead:
         orphan, living, untold = started(dead), started(own), started(None)
         elsewhere = started(ProcessIdentity(**{**asdict(dead), "host": "another-machine"}))
-    assert fail_dead_runs(instance) == 1
+    assert fail_dead_runs(instance, server_started_at_s=time.time()) == 1
     runs: list[Any] = [instance.get_run_by_id(run.run_id) for run in (orphan, living, untold, elsewhere)]
     assert [run.status.value for run in runs] == ["FAILURE", "STARTED", "STARTED", "STARTED"]
+
+
+def test_a_run_whose_worker_died_unnamed_is_failed_once_its_code_server_is_gone(instance: dg.DagsterInstance) -> None:
+    def launched(tags: Mapping[str, str]) -> dg.DagsterRun:
+        run = create_run_for_test(instance, job_name="train", tags=tags)
+        instance.report_dagster_event(dg.DagsterEvent("PIPELINE_STARTING", "train"), run.run_id)
+        return run
+
+    ours = launched({SERVER_TAG: '{"host": "localhost", "socket": "/home/run/code.sock"}'})
+    elsewhere = launched({})
+    assert fail_dead_runs(instance, server_started_at_s=time.time() - 60) == 0
+    assert fail_dead_runs(instance, server_started_at_s=time.time() + 60) == 1
+    runs: list[Any] = [instance.get_run_by_id(run.run_id) for run in (ours, elsewhere)]
+    assert [run.status.value for run in runs] == ["FAILURE", "STARTING"]
 
 
 def test_what_dagster_knows_is_what_we_meant() -> None:

@@ -76,14 +76,14 @@ class Operator:
 
     def launch(self, job: str, tenant: str) -> str:
         """Launch a job for one tenant; the run's id."""
-        self._ask(ADD_PARTITION, key=tenant, repository=REPOSITORY)
+        self.ask(ADD_PARTITION, key=tenant, repository=REPOSITORY)
         tags = {"dagster/partition": tenant, "shifty/tenant": tenant}
         parameters = {
             "selector": {**REPOSITORY, "jobName": job},
             "runConfigData": {},
             "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
         }
-        launched = self._ask(LAUNCH, parameters=parameters)["launchRun"]
+        launched = self.ask(LAUNCH, parameters=parameters)["launchRun"]
         if launched["__typename"] != "LaunchRunSuccess":
             raise RunFailed(job, "(none)", f"{launched['__typename']}: {launched.get('message', '')}")
         return str(launched["run"]["runId"])
@@ -91,20 +91,20 @@ class Operator:
     def backfill(self, assets: Sequence[Sequence[str]], tenants: Sequence[str]) -> str:
         """Materialise assets for several tenants at once; the backfill's id."""
         for tenant in tenants:
-            self._ask(ADD_PARTITION, key=tenant, repository=REPOSITORY)
+            self.ask(ADD_PARTITION, key=tenant, repository=REPOSITORY)
         parameters = {
             "assetSelection": [{"path": list(path)} for path in assets],
             "partitionNames": list(tenants),
             "title": "from labels to versions",
         }
-        launched = self._ask(BACKFILL, parameters=parameters)["launchPartitionBackfill"]
+        launched = self.ask(BACKFILL, parameters=parameters)["launchPartitionBackfill"]
         if launched["__typename"] != "LaunchBackfillSuccess":
             raise RunFailed("backfill", "(none)", f"{launched['__typename']}: {launched.get('message', '')}")
         return str(launched["backfillId"])
 
     def backfill_status(self, backfill_id: str) -> tuple[str, Mapping[str, int]]:
         """The backfill's status, and how many of its runs stand how."""
-        told = self._ask(BACKFILL_STATUS, backfillId=backfill_id)["partitionBackfillOrError"]
+        told = self.ask(BACKFILL_STATUS, backfillId=backfill_id)["partitionBackfillOrError"]
         counts = {entry["runStatus"]: entry["count"] for entry in told["partitionStatusCounts"]}
         return str(told["status"]), counts
 
@@ -125,13 +125,18 @@ class Operator:
 
     def checks(self, run_id: str) -> Sequence[Mapping[str, Any]]:
         """The checks that a run evaluated."""
-        events = self._ask(CHECKS, runId=run_id)["runOrError"]["assetCheckExecutions"]["events"]
+        events = self.ask(CHECKS, runId=run_id)["runOrError"]["assetCheckExecutions"]["events"]
         return [event["evaluation"] for event in events if event.get("evaluation")]
 
     def _status(self, run_id: str) -> str:
-        return str(self._ask(STATUS, runId=run_id)["runOrError"].get("status", "UNKNOWN"))
+        return str(self.ask(STATUS, runId=run_id)["runOrError"].get("status", "UNKNOWN"))
 
-    def _ask(self, query: str, **variables: Any) -> dict[str, Any]:
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        """What a query or mutation gives.
+
+        Raises:
+            RunFailed: Dagster refused it.
+        """
         answer = self._client.post("/graphql", json={"query": query, "variables": variables}).raise_for_status()
         body = answer.json()
         if body.get("errors"):

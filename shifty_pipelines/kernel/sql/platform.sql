@@ -155,7 +155,8 @@ BEGIN
   RETURN true;
 END $$;
 
--- The tenant comes from the transaction's setting, never from an argument.
+-- The tenant comes from the transaction's setting, never from an argument. An id that is queued already is due at once, and
+-- whoever holds it has seen what was before: with the lease gone, their settling no longer takes it off the queue.
 CREATE OR REPLACE FUNCTION platform.enqueue(p_queue text, p_work_id uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -164,9 +165,11 @@ BEGIN
   IF tenant IS NULL THEN
     RAISE EXCEPTION 'enqueue needs a tenant in app.tenant_id' USING ERRCODE = 'insufficient_privilege';
   ELSIF p_queue = 'outbox' THEN
-    INSERT INTO platform.outbox_queue (work_id, tenant_id) VALUES (p_work_id, tenant) ON CONFLICT DO NOTHING;
+    INSERT INTO platform.outbox_queue AS queued (work_id, tenant_id) VALUES (p_work_id, tenant)
+    ON CONFLICT (work_id) DO UPDATE SET available_at = now(), lease_until = NULL WHERE queued.tenant_id = tenant;
   ELSIF p_queue = 'training' THEN
-    INSERT INTO platform.training_queue (work_id, tenant_id) VALUES (p_work_id, tenant) ON CONFLICT DO NOTHING;
+    INSERT INTO platform.training_queue AS queued (work_id, tenant_id) VALUES (p_work_id, tenant)
+    ON CONFLICT (work_id) DO UPDATE SET available_at = now(), lease_until = NULL WHERE queued.tenant_id = tenant;
   ELSE
     RAISE EXCEPTION 'no queue named %', p_queue USING ERRCODE = 'invalid_parameter_value';
   END IF;
@@ -174,7 +177,8 @@ BEGIN
 END $$;
 
 -- One call settles the last batch and claims the next: finished ids leave the queue, deferred ids wait their seconds, and
--- up to p_limit due ids are leased. An id whose holder died is due again when its lease ends.
+-- up to p_limit due ids are leased. An id whose holder died is due again when its lease ends; one that was queued anew while
+-- it was held has lost its lease and stays as it is.
 CREATE OR REPLACE FUNCTION platform.claim_work(
   p_queue text, p_finished uuid[], p_deferred uuid[], p_deferred_s double precision[], p_limit integer, p_lease_s integer
 ) RETURNS TABLE (tenant_id uuid, work_id uuid, claims integer)
@@ -187,9 +191,10 @@ BEGIN
     RAISE EXCEPTION 'no queue named %', p_queue USING ERRCODE = 'invalid_parameter_value';
   END IF;
   queue := format('platform.%I', p_queue || '_queue')::regclass;
-  EXECUTE format('DELETE FROM %s WHERE work_id = ANY ($1)', queue) USING p_finished;
+  EXECUTE format('DELETE FROM %s WHERE work_id = ANY ($1) AND lease_until IS NOT NULL', queue) USING p_finished;
   EXECUTE format('UPDATE %s q SET lease_until = NULL, available_at = clock_timestamp() + make_interval(secs => d.delay_s)'
-    ' FROM unnest($1, $2) AS d(work_id, delay_s) WHERE q.work_id = d.work_id', queue) USING p_deferred, p_deferred_s;
+    ' FROM unnest($1, $2) AS d(work_id, delay_s)'
+    ' WHERE q.work_id = d.work_id AND q.lease_until IS NOT NULL', queue) USING p_deferred, p_deferred_s;
   RETURN QUERY EXECUTE format(
     'UPDATE %1$s q SET lease_until = clock_timestamp() + make_interval(secs => $2), claims = q.claims + 1'
     ' FROM (SELECT work_id FROM %1$s WHERE available_at <= clock_timestamp()'

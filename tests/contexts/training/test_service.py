@@ -28,6 +28,7 @@ from shifty_pipelines.kernel.ids import RandomIds
 from shifty_pipelines.kernel.process_identity import ProcessIdentity
 from shifty_pipelines.kernel.tenant import TenantId, system_actor
 from shifty_pipelines.kernel.work import begin_work
+from shifty_pipelines.kernel.work_queue import WorkQueue
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WORKER = ProcessIdentity(host="h", boot_id="b", pid=1, started_at_s=0.0)
@@ -136,6 +137,31 @@ def test_a_dead_attempts_words_are_refused_once_another_has_begun(office: Office
         # A late reaper of the old attempt leaves the new one alone.
         training.bury_attempt(job_id, old.fencing_token, GONE)
     assert office.read(job_id).progress["phase"] == "loading"  # type: ignore[index]
+
+
+def test_a_job_whose_attempt_dies_while_the_sensor_looks_is_due_at_once_and_not_forgotten(
+    office: Office, worker_database: Database
+) -> None:
+    waiting = WorkQueue(worker_database, "training")
+
+    def due() -> set[uuid.UUID]:
+        return {work.work_id for work in waiting.claim(limit=1000, lease_s=60)}
+
+    job_id = office.request()
+    assert job_id in due()
+    lease = office.take(job_id)  # what the sensor sees: the job runs, so its place in the queue is finished
+    with office.open() as training:
+        training.bury_attempt(job_id, lease.fencing_token, GONE)
+    waiting.settle(finished=[job_id], deferred_s={})
+    assert job_id in due()
+    waiting.settle(finished=[], deferred_s={job_id: 60.0})
+    assert job_id not in due()
+    lease = office.take(job_id)
+    with office.open() as training:
+        training.bury_attempt(job_id, lease.fencing_token, GONE)
+    assert job_id in due()
+    waiting.settle(finished=[job_id], deferred_s={})
+    assert job_id not in due()
 
 
 def test_the_third_death_fails_the_job_with_its_reason(office: Office) -> None:
