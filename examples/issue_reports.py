@@ -91,6 +91,8 @@ def await_backfill(operator: Operator, backfill_id: str) -> None:
             print(f"backfill {backfill_id}: {status.lower()}, runs {json.dumps(counts)}", flush=True)
             before = counts
         if status in ENDED:
+            if counts.get("SUCCESS", 0) < sum(counts.values()):
+                sys.exit(f"backfill {backfill_id} ended as {status}, runs {json.dumps(dict(counts))}; see Dagster's UI")
             return
         time.sleep(POLL_S)
 
@@ -98,9 +100,12 @@ def await_backfill(operator: Operator, backfill_id: str) -> None:
 def best(platform: Platform, tenant_id: TenantId) -> Mapping[str, Any]:
     """The newest version's figures."""
     with platform.open(system_actor(tenant_id)) as services:
-        line = next(model for model in services.registry.models(after=None, limit=50) if model.latest_version)
-        [evaluation, *_] = services.registry.evaluations(line.id, after=None, limit=1)
+        line = next((model for model in services.registry.models(after=None, limit=50) if model.latest_version), None)
+        if line is None:
+            sys.exit(f"tenant {tenant_id} has no trained model; see its training jobs")
         version = services.registry.version(line.id, line.latest_version)
+        evaluations = services.registry.evaluations(line.id, after=None, limit=200)
+        evaluation = next(found for found in evaluations if found.version == version.version)
         return {"kind": version.kind, "verdict": evaluation.verdict, **evaluation.metrics}
 
 

@@ -2,6 +2,7 @@
 
 A labeler knows the cause of an error with the chance that their competence says; the truth comes from ``causes.py``,
 which the platform never sees. Each is a thread that claims missions and answers them until none is offered for a while.
+The seed gives each of them the same mind again; which mission reaches whom hangs on who asks first.
 """
 
 import argparse
@@ -38,6 +39,7 @@ class Labeler:
     user_id: str
     token: str = field(repr=False)
     competence: str
+    name: str
 
 
 @dataclass(slots=True)
@@ -61,13 +63,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m examples.shop.labelers", description=__doc__)
     parser.add_argument("--platform", required=True, help="base URL")
     parser.add_argument(
-        "--crowd", type=Path, required=True, help='JSON: [{"tenantId", "userId", "token", "competence"}], read once'
+        "--crowd",
+        type=Path,
+        required=True,
+        help='JSON: [{"tenantId", "userId", "token", "competence", "name"}], read once',
     )
     parser.add_argument("--truth", type=Path, required=True, help="where the true causes of the labelled items go")
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
     crowd = [
-        Labeler(tenant_id=row["tenantId"], user_id=row["userId"], token=row["token"], competence=row["competence"])
+        Labeler(
+            tenant_id=row["tenantId"],
+            user_id=row["userId"],
+            token=row["token"],
+            competence=row["competence"],
+            name=row["name"],
+        )
         for row in json.loads(arguments.crowd.read_text(encoding="utf-8"))
     ]
     findings = label_all(crowd, platform=arguments.platform, seed=arguments.seed)
@@ -84,7 +95,7 @@ def label_all(crowd: Sequence[Labeler], *, platform: str, seed: int) -> Findings
 
 
 def work(labeler: Labeler, platform: str, seed: int, findings: Findings) -> None:
-    rng = random.Random(f"{seed}:{labeler.user_id}")
+    rng = random.Random(f"{seed}:{labeler.name}")
     headers = {"authorization": f"Bearer {labeler.token}"}
     with httpx.Client(base_url=platform, headers=headers, timeout=TIMEOUT_S) as client:
         idle_since_s = time.monotonic()

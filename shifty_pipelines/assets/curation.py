@@ -4,13 +4,12 @@ Assets hand nothing on but the news that they are made: the rows lie in curation
 """
 
 import uuid
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
-from shifty_pipelines.assets.partitions import tenants
+from shifty_pipelines.assets.partitions import blocking_check, tenants
 from shifty_pipelines.assets.worker_tags import record_worker
 from shifty_pipelines.contexts.curation.expectations import SUITES
 from shifty_pipelines.flows.curate import CheckReport, check_step, run_step
@@ -69,20 +68,10 @@ def _checks(name: str) -> dg.AssetChecksDefinition:
 
 
 def _check_specs(name: str) -> list[dg.AssetCheckSpec]:
-    with warnings.catch_warnings():
-        # Partitioned checks are "in preview" here; without them one tenant's green would hide another's red.
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return [
-            dg.AssetCheckSpec(
-                expectation.name,
-                asset=_key(name),
-                description=expectation.says,
-                blocking=True,
-                partitions_def=tenants,
-                metadata={"expectation": expectation.type},
-            )
-            for expectation in SUITES[name]
-        ]
+    return [
+        blocking_check(_key(name), expectation.name, says=expectation.says, metadata={"expectation": expectation.type})
+        for expectation in SUITES[name]
+    ]
 
 
 def _result(asset: str, report: CheckReport) -> dg.AssetCheckResult:

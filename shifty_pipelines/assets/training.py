@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from shifty_pipelines.assets.curation import DATASETS
-from shifty_pipelines.assets.partitions import tenants
+from shifty_pipelines.assets.partitions import blocking_check, tenants
 from shifty_pipelines.assets.worker_tags import record_worker
 from shifty_pipelines.bootstrap import Platform
 from shifty_pipelines.contexts.training.errors import JobNotQueued
@@ -29,11 +29,7 @@ POOL = "training"
     partitions_def=tenants,
     group_name="training",
     pool=POOL,
-    check_specs=[
-        dg.AssetCheckSpec(
-            GATE, asset=ADAPTERS, blocking=True, description="No version of this run is worse than what serves"
-        )
-    ],
+    check_specs=[blocking_check(ADAPTERS, GATE, says="No version of this run is worse than what serves")],
     kinds={"python", "pytorch"},
 )
 def adapters(

@@ -38,7 +38,8 @@ def _checks(definitions: dg.Definitions) -> Iterator[str]:
     for key in sorted(graph.asset_check_keys, key=lambda key: (key.asset_key, key.name)):
         spec = graph.get_check_spec(key)
         kind = "blocking" if spec.blocking else "telling"
-        yield f"check {key.asset_key.to_user_string()} {key.name}; {kind}: {spec.description}"
+        per = spec.partitions_def.name if isinstance(spec.partitions_def, dg.DynamicPartitionsDefinition) else "no one"
+        yield f"check {key.asset_key.to_user_string()} {key.name}; {kind}; per {per}: {spec.description}"
 
 
 def _automation(definitions: dg.Definitions) -> Iterator[str]:

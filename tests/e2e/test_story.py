@@ -24,7 +24,7 @@ from tests.trainer.conftest import LABELS, sample_text, write_base_model
 pytestmark = pytest.mark.slow  # the tests of this file run in order, in one worker (--dist loadfile)
 
 CANARY = "rhubarb"
-PER_LABEL = 20
+PER_LABEL = 40
 TRAINING_S = 240
 PARQUET_MARK = b"PAR1"
 
@@ -168,10 +168,17 @@ def test_the_answer_follows_promotion_and_rollback(story: Story) -> None:
 
 def test_a_control_on_permuted_labels_serves_nowhere(story: Story) -> None:
     control = story.train(kind="frozen_head", control="permuted_labels")
+    [evaluation] = [
+        found
+        for found in story.data("GET", f"/api/v1/models/{control['outputModelId']}/evaluations")
+        if found["version"] == control["outputVersion"]
+    ]
+    assert evaluation["verdict"] == "refused", evaluation
     path = f"/api/v1/models/{control['outputModelId']}/promote"
     answer = story.owner.post(path, json={"version": control["outputVersion"], "reason": "because I want to"})
     assert answer.status_code == 409
     assert answer.json()["code"] == "registry.not_promotable"
+    assert "its evaluation refused it" in answer.json()["error"]
 
 
 def test_no_text_lies_readable_in_any_file_of_the_installation(story: Story) -> None:

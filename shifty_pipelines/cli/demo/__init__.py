@@ -50,6 +50,8 @@ def demo(
         show(outcomes, elapsed_s=time.monotonic() - began_s, peak_bytes=footprint.peak_bytes)
         console.print(f"API      {gateway}/api/docs")
         console.print(f"Dagster  http://localhost:{settings.dagster_port}/?token={operator_token}", soft_wrap=True)
+        if not keep:
+            console.print("all of it stops now; after `make up` (or with `make demo KEEP=1`) these work:")
         for line in story.closing_lines():
             console.print(line, soft_wrap=True)
 

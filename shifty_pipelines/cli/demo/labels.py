@@ -81,6 +81,7 @@ def label(tenants: Sequence[Tenant], gateway: str, directory: Path, *, seed: int
             "userId": person.user_id,
             "token": person.token,
             "competence": person.competence,
+            "name": f"{tenant.shop}/{person.name}",
         }
         for tenant in tenants
         for person in tenant.labelers

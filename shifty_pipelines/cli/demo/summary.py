@@ -19,8 +19,16 @@ def show(outcomes: Sequence[Outcome], *, elapsed_s: float, peak_bytes: int) -> N
         table.add_row(name, *values)
     console.print(table)
     first = outcomes[0]
+    for outcome in outcomes:
+        if outcome.first is not None and outcome.look_up_f1 >= outcome.first.metrics["f1Score"]:
+            console.print(
+                f"[yellow]note[/]     {outcome.tenant.shop}: looking up the error type is as good as the model"
+            )
     if first.control is not None:
-        console.print(f"refused  version {first.control.version}, trained on permuted labels: {first.refusal}")
+        console.print(
+            f"control  version {first.control.version}, trained on permuted labels: macro F1 {_f1(first.control)}, "
+            f"the gate says {first.control.verdict}. {first.refusal}"
+        )
     for when, answer in zip(("first", "second promoted", "rolled back"), first.answers, strict=False):
         console.print(
             f"answer   {when}: version {answer['version']} says {answer['label']} ({answer['confidence']:.3f})"
@@ -37,7 +45,11 @@ def _lines(outcomes: Sequence[Outcome]) -> list[tuple[str, list[str]]]:
         ("labels", [str(card["agreement"]["labels"]) for card in cards]),
         ("Krippendorff's alpha", [f"{card['agreement']['alpha']:.2f}" for card in cards]),
         ("rows: train, validation, test", [_splits(card) for card in cards]),
-        ("consensus right (truth known to the driver)", [f"{outcome.consensus_accuracy:.1%}" for outcome in outcomes]),
+        ("items decided (posterior >= 0.9)", [_decided(card) for card in cards]),
+        (
+            "consensus of the rows right (the driver knows)",
+            [f"{outcome.consensus_accuracy:.1%}" for outcome in outcomes],
+        ),
         ("registered", [_kind(outcome.first) for outcome in outcomes]),
         ("macro F1, registered", [_f1(outcome.first) for outcome in outcomes]),
         *(
@@ -47,6 +59,11 @@ def _lines(outcomes: Sequence[Outcome]) -> list[tuple[str, list[str]]]:
         ("macro F1, look-up of the error type", [f"{outcome.look_up_f1:.2f}" for outcome in outcomes]),
         ("verdict", [outcome.first.verdict if outcome.first else "" for outcome in outcomes]),
     ]
+
+
+def _decided(card: Mapping[str, Any]) -> str:
+    count = {step["step"]: step["count"] for step in card["waterfall"]}
+    return f"{count['decided']} of {count['labelled']}"
 
 
 def _splits(card: Mapping[str, Any]) -> str:

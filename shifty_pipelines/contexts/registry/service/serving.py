@@ -41,8 +41,6 @@ class Serving(RegistryUseCases):
         row = self.version(model_id, version)
         if row.status != "ready":
             raise NotPromotable(version, "what it was trained on was revoked; train a new version")
-        if "control" in row.metrics:
-            raise NotPromotable(version, f"it is a control ({row.metrics['control']}); train on the labels as they are")
         before = self.repository.alias_version(model_id, SERVING)
         if before == version:
             return row
@@ -51,6 +49,8 @@ class Serving(RegistryUseCases):
         obstacle = promotion_obstacle(verdict, reason=reason, is_person=self.work.actor.user_id is not None)
         if obstacle is not None:
             raise NotPromotable(version, obstacle)
+        if "control" in row.metrics:
+            raise NotPromotable(version, f"it is a control ({row.metrics['control']}); train on the labels as they are")
         self._move(model_id, AliasAction.PROMOTE, from_version=before, to_version=version, reason=reason)
         return row
 
