@@ -1,13 +1,15 @@
 """The composition root: settings become a platform. The only place that picks adapters."""
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 from shifty_pipelines.contexts.arcade.service import ArcadeService
+from shifty_pipelines.contexts.curation.adapters.row_files import LocalRowFiles
+from shifty_pipelines.contexts.curation.ports import RowFiles
 from shifty_pipelines.contexts.curation.service import CurationService
 from shifty_pipelines.contexts.feedback.service import FeedbackService
 from shifty_pipelines.contexts.inference.adapters.local_predictor import LocalPredictor
@@ -19,8 +21,10 @@ from shifty_pipelines.contexts.registry.ports import BaseModels
 from shifty_pipelines.contexts.registry.service import RegistryService
 from shifty_pipelines.contexts.tenancy.adapters.argon2_passwords import Argon2Passwords
 from shifty_pipelines.contexts.tenancy.adapters.jwt_tokens import JwtTokens
-from shifty_pipelines.contexts.tenancy.ports import PasswordHasher, Tokens
-from shifty_pipelines.contexts.tenancy.repository import LoginIdentity, find_login
+from shifty_pipelines.contexts.tenancy.adapters.smtp_mail import SmtpMail, SmtpServer
+from shifty_pipelines.contexts.tenancy.domain import SessionLifetimes
+from shifty_pipelines.contexts.tenancy.ports import Mailer, PasswordHasher, Tokens
+from shifty_pipelines.contexts.tenancy.repository import LoginIdentity, find_api_key, find_login, find_refresh
 from shifty_pipelines.contexts.tenancy.service import TenancyService
 from shifty_pipelines.contexts.training.adapters.local_trainer import LocalTrainer
 from shifty_pipelines.contexts.training.ports import Trainer
@@ -44,7 +48,7 @@ from shifty_pipelines.kernel.tenant import Actor, TenantId, system_actor
 from shifty_pipelines.kernel.work import begin_work
 from shifty_pipelines.kernel.work_queue import WorkQueue
 from shifty_pipelines.services import Services
-from shifty_pipelines.settings import Settings, model_process_environment
+from shifty_pipelines.settings import IpNetwork, Settings, model_process_environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +72,12 @@ class Platform:
     passwords: PasswordHasher
     decoy_hash: str
     tokens: Tokens
-    token_ttl: timedelta
+    lifetimes: SessionLifetimes
     is_registration_open: bool
     refusals: RefusalLog
+    mailer: Mailer | None
+    public_url: str
+    trusted_proxies: Sequence[IpNetwork]
     metrics_token: str | None = field(default=None, repr=False)
 
     @contextmanager
@@ -99,6 +106,11 @@ class Platform:
         return InferenceService(self.predictor)
 
     @property
+    def row_files(self) -> RowFiles:
+        """Opens files of items and labels to be imported."""
+        return LocalRowFiles()
+
+    @property
     def training_queue(self) -> WorkQueue:
         """Ids of training jobs that wait for a run."""
         return WorkQueue(self.worker, "training")
@@ -107,6 +119,16 @@ class Platform:
         """Who signs in with this address, in an active tenant."""
         with self.app.platform_transaction() as session:
             return find_login(session, email)
+
+    def find_refresh(self, token_hash: bytes) -> TenantId | None:
+        """Whose refresh token this is, used or not."""
+        with self.app.platform_transaction() as session:
+            return find_refresh(session, token_hash)
+
+    def find_api_key(self, key_hash: bytes) -> TenantId | None:
+        """Whose API key this is."""
+        with self.app.platform_transaction() as session:
+            return find_api_key(session, key_hash)
 
     def new_tenant_id(self) -> TenantId:
         """An id for a tenant to come."""
@@ -137,6 +159,7 @@ class Assembly:
     ids: IdSource
     passwords: PasswordHasher
     datasets: DatasetSource = field(default_factory=CuratedDatasets)
+    mailer: Mailer | None = None
 
 
 def build_platform(
@@ -168,9 +191,14 @@ def build_platform(
         passwords=parts.passwords,
         decoy_hash=parts.passwords.hash("the password of nobody"),
         tokens=JwtTokens(_jwt_secret(settings), parts.clock),
-        token_ttl=timedelta(seconds=settings.token_ttl_s),
+        lifetimes=SessionLifetimes(
+            token=timedelta(seconds=settings.token_ttl_s), session=timedelta(seconds=settings.session_ttl_s)
+        ),
         is_registration_open=settings.open_registration,
         refusals=RefusalLog(app, parts.clock, parts.ids),
+        mailer=parts.mailer or _smtp(settings),
+        public_url=(settings.public_url or f"http://localhost:{settings.base_port}").rstrip("/"),
+        trusted_proxies=settings.trusted_proxies,
         metrics_token=settings.metrics_token.get_secret_value() if settings.metrics_token else None,
     )
 
@@ -179,6 +207,14 @@ def file_keys(home: Path) -> FileKeySlots:
     """The key slots of the installation whose home this is."""
     identity: uuid.UUID = installation_id(home / "secrets")
     return FileKeySlots(home / "keys", home / "secrets", identity)
+
+
+def _smtp(settings: Settings) -> Mailer | None:
+    """The mail server, if one is set."""
+    if settings.smtp_url is None or settings.mail_from is None:
+        return None
+    server = SmtpServer.of(settings.smtp_url.get_secret_value())
+    return SmtpMail(server, sender=settings.mail_from, ca_file=settings.smtp_ca_file)
 
 
 def _jwt_secret(settings: Settings) -> str:

@@ -7,7 +7,7 @@ from shifty_pipelines.assets.dbt import dbt_models
 from shifty_pipelines.assets.training import adapters
 from shifty_pipelines.jobs.curation import curate, nightly_curation
 from shifty_pipelines.jobs.dbt import marts, nightly_marts
-from shifty_pipelines.jobs.training import train
+from shifty_pipelines.jobs.training import curate_and_train, train
 from shifty_pipelines.resources.platform import PlatformResource
 from shifty_pipelines.sensors.curation import new_labels
 from shifty_pipelines.sensors.outbox import outbox_sensor
@@ -24,7 +24,7 @@ def build_definitions(*, platform: dg.ConfigurableResource | None = None) -> dg.
     return dg.Definitions(
         assets=[*curation.steps, curation.datasets, adapters, dbt_models],
         asset_checks=curation.expectations,
-        jobs=[curate, train, marts],
+        jobs=[curate, train, curate_and_train, marts],
         schedules=[nightly_curation, nightly_marts],
         sensors=[new_labels, outbox_sensor, training_requests, training_failures, reaper],
         resources={"platform": platform or PlatformResource()},

@@ -6,16 +6,21 @@ line, since here one process is all of them.
 
 import importlib.util
 import os
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal, Self, cast
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 #: Names of the specification that point at services which are one process here.
 IGNORED_NAMES = ("GPU_PROVISIONER_URL", "DATA_LIFECYCLE_URL")
 MIN_JWT_SECRET_CHARS = 32
 GATEWAY_PORT = 3000
+#: Dagster's runs are processes of this machine.
+LOCAL_RUNS = "local"
+
+IpNetwork = IPv4Network | IPv6Network
 
 
 class Settings(BaseSettings):
@@ -35,12 +40,28 @@ class Settings(BaseSettings):
     base_port: int = Field(default=GATEWAY_PORT, ge=1024, le=65_000, description="Gateway port; services follow it")
     dagster_port: int = Field(default=3070, ge=1024, le=65_535)
     jwt_secret: SecretStr | None = Field(default=None, validation_alias=AliasChoices("JWT_SECRET", "SHIFTY_JWT_SECRET"))
-    token_ttl_s: int = Field(default=24 * 3600, ge=60)
+    token_ttl_s: int = Field(default=24 * 3600, ge=60, description="How long a token is good")
+    session_ttl_s: int = Field(
+        default=30 * 24 * 3600, ge=60, description="How long a session may be refreshed before one signs in again"
+    )
     open_registration: bool = Field(default=False, description="Let anybody register a tenant of their own")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("localhost", "127.0.0.1", "[::1]"), description="Host names the web servers answer to, comma-separated"
     )
+    trusted_proxies: Annotated[tuple[IpNetwork, ...], NoDecode] = Field(
+        default=(), description="Networks whose X-Forwarded-For is believed, comma-separated; nobody's by default"
+    )
+    public_url: str | None = Field(
+        default=None, description="Where people reach the gateway, for links; default http://localhost and its port"
+    )
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="Mail server: smtp://user:password@host:587 (STARTTLS), smtps://host:465, smtp+plain://localhost:25",
+    )
+    smtp_ca_file: Path | None = Field(default=None, description="Certificates to trust for it instead of the system's")
+    mail_from: str | None = Field(default=None, description="Sender of our mails; needed with SHIFTY_SMTP_URL")
     store_url: str | None = Field(default=None, description="fsspec URL of the asset store; default SHIFTY_HOME/assets")
+    run_launcher: str = Field(default=LOCAL_RUNS, description="Where Dagster's runs work; only `local` so far")
     metrics_token: SecretStr | None = Field(default=None, description="Bearer token of a metrics scraper")
     log_level: str = Field(default="INFO", validation_alias=AliasChoices("SHIFTY_LOG_LEVEL", "LOG_LEVEL"))
 
@@ -49,7 +70,13 @@ class Settings(BaseSettings):
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
 
-    @field_validator("allowed_hosts", mode="before")
+    @model_validator(mode="after")
+    def _sender_with_server(self) -> Self:
+        if self.smtp_url is not None and not self.mail_from:
+            raise ValueError("SHIFTY_SMTP_URL needs SHIFTY_MAIL_FROM, the address our mails come from")
+        return self
+
+    @field_validator("allowed_hosts", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, hosts: object) -> object:
         return tuple(part.strip() for part in hosts.split(",") if part.strip()) if isinstance(hosts, str) else hosts

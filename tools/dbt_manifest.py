@@ -62,8 +62,8 @@ def reduced(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "sources": {name: _node(node) for name, node in manifest["sources"].items()},
         "exposures": {},
         "metrics": {},
-        "parent_map": manifest["parent_map"],
-        "child_map": manifest["child_map"],
+        "parent_map": {name: sorted(found) for name, found in manifest["parent_map"].items()},
+        "child_map": {name: sorted(found) for name, found in manifest["child_map"].items()},
     }
 
 
@@ -71,7 +71,7 @@ def _node(node: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **_only(NODE_KEYS, node),
         "config": _only(CONFIG_KEYS, node["config"]),
-        "depends_on": {"nodes": node.get("depends_on", {}).get("nodes", [])},
+        "depends_on": {"nodes": sorted(node.get("depends_on", {}).get("nodes", []))},
         "columns": {
             name: {"name": name, "description": column["description"]} for name, column in node["columns"].items()
         },

@@ -21,15 +21,25 @@ from shifty_pipelines.api.catalogue import (
 )
 from shifty_pipelines.api.errors import install_error_handlers, refusal
 from shifty_pipelines.api.middleware import RequestFigures, RequestFrame
-from shifty_pipelines.api.routes import arcade, curation, feedback, inference, outbox, registry, tenancy, training
+from shifty_pipelines.api.routes import (
+    arcade,
+    curation,
+    feedback,
+    inference,
+    outbox,
+    people,
+    registry,
+    tenancy,
+    training,
+)
 from shifty_pipelines.api.routes.gateway import gateway, health_router
 from shifty_pipelines.bootstrap import Platform
 
 #: Which routers answer on which service's own port.
 ROUTERS: Mapping[Service, Sequence[APIRouter]] = {
     TENANT_MANAGER: (tenancy.tenants, tenancy.tenant_stats),
-    AUTH: (tenancy.auth, tenancy.users),
-    HITL_ARCADE: (arcade.missions, arcade.players, curation.datasets),
+    AUTH: (tenancy.auth, tenancy.users, people.people),
+    HITL_ARCADE: (curation.label_sets, arcade.missions, arcade.players, curation.datasets),
     AI_ORCHESTRATOR: (inference.predictions,),
     MODEL_REGISTRY: (registry.models, training.jobs, inference.predictions),
     PRODUCTION_FEEDBACK: (feedback.errors,),

@@ -10,14 +10,19 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from shifty_pipelines.api.answers import FlatRefusal, Refusal
+from shifty_pipelines.api.client_address import client_address
 from shifty_pipelines.api.guard import Call
-from shifty_pipelines.kernel.errors import ShiftyError
+from shifty_pipelines.kernel.errors import ShiftyError, TooMany
 
 log = structlog.get_logger()
 
 #: Marks routes whose bodies clients knew before the envelope (their refusals are flat as well).
 FLAT = {"x-body-shape": "flat"}
+#: Refusals that are events of security whatever their status.
+AUDITED_CODES = frozenset({"auth.invitation_unusable", "auth.refresh_superseded"})
 _SHOWN_CHARS = 80
+#: Fields whose values are never shown, by a part of their name.
+_SECRET_NAMES = ("password", "token", "secret")
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -48,16 +53,19 @@ def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ShiftyError)  # noqa: S101  # registered for this class
     _record_refusal(request, error)
     details = dict(error.details) or None
-    return refusal(request, status=error.status, code=error.code, error=error.message, details=details)
+    answer = refusal(request, status=error.status, code=error.code, error=error.message, details=details)
+    if isinstance(error, TooMany):
+        answer.headers["Retry-After"] = str(error.retry_after_s)
+    return answer
 
 
 def _record_refusal(request: Request, error: ShiftyError) -> None:
-    """Audit what was refused for lack of rights; a malformed body is no event of security."""
-    if error.status not in (401, 403, 404):
+    """Audit what was refused for lack of rights, or for trying too often; a malformed body is no event of security."""
+    if error.status not in (401, 403, 404, 429) and error.code not in AUDITED_CODES:
         return
     call = getattr(request.state, "call", None)
     actor = call.actor if isinstance(call, Call) else None
-    caller = str(actor.user_id) if actor else (request.client.host if request.client else "unknown")
+    caller = str(actor.user_id) if actor else client_address(request)
     route = request.scope.get("route")
     request.app.state.platform.refusals.record(
         tenant_id=actor.tenant_id if actor else None,
@@ -89,7 +97,7 @@ def _problem(problem: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"field": where, "message": message}
     if "input" in problem and isinstance(problem["input"], str | int | float | bool):
         shown = str(problem["input"])
-        found["value"] = "[redacted]" if "assword" in where else shown[:_SHOWN_CHARS]
+        found["value"] = "[redacted]" if any(name in where.lower() for name in _SECRET_NAMES) else shown[:_SHOWN_CHARS]
     return found
 
 

@@ -16,9 +16,11 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from shifty_pipelines.api.permissions import RULES, Rule
+from shifty_pipelines.api.scopes import scope_of
 from shifty_pipelines.bootstrap import Platform
-from shifty_pipelines.contexts.tenancy.errors import InvalidToken
-from shifty_pipelines.contexts.tenancy.service import Authenticated
+from shifty_pipelines.contexts.tenancy.domain import Scope
+from shifty_pipelines.contexts.tenancy.errors import InvalidToken, ScopeMissing
+from shifty_pipelines.contexts.tenancy.service.base import Authenticated
 from shifty_pipelines.flows.entrance import authenticate
 from shifty_pipelines.kernel.errors import Forbidden, InvalidValue, NotFound
 from shifty_pipelines.kernel.tenant import Actor, UserId
@@ -84,13 +86,14 @@ class GuardedRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
         self.rules = {verb: RULES[verb, path] for verb in self.methods or ()}
+        self.scopes = {verb: scope_of(verb, path) for verb in self.methods or ()}
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the handler: the guard first, then FastAPI's validation and the route."""
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            await run_in_threadpool(admit, request, self.rules[request.method])
+            await run_in_threadpool(admit, request, self.rules[request.method], self.scopes[request.method])
             if "application/json" in request.headers.get("content-type", ""):
                 check_body(await request.body(), request.state.call)
             return await handle(request)
@@ -98,12 +101,15 @@ class GuardedRoute(APIRoute):
         return guarded
 
 
-def admit(request: Request, rule: Rule) -> None:
+def admit(request: Request, rule: Rule, scope: Scope | None) -> None:
     """Let the request in and remember who calls, or refuse.
 
+    `scope` is what an API key must have been made for; None keeps keys out.
+
     Raises:
-        InvalidToken: no good token where one is needed.
+        InvalidToken: no good token or key where one is needed.
         Forbidden: the caller's role and grants do not reach.
+        ScopeMissing: they do, but the key was not made for this.
         NotFound: the tenant in path or query is not the caller's; the same answer as for one that does not exist.
     """
     request.state.call = None
@@ -111,15 +117,19 @@ def admit(request: Request, rule: Rule) -> None:
         return
     caller = authenticate(current_platform(request), bearer_token(request))
     structlog.contextvars.bind_contextvars(tenant_id=str(caller.actor.tenant_id), user_id=str(caller.actor.user_id))
+    if caller.actor.api_key_id is not None:
+        structlog.contextvars.bind_contextvars(api_key_id=str(caller.actor.api_key_id))
     request.state.call = Call(current_platform(request), caller)
     for named in (request.path_params.get("tenant_id"), *request.query_params.getlist("tenantId")):
         check_tenant(named, caller.actor)
     if not rule.allows(caller.actor):
         raise Forbidden(f"Your role '{caller.actor.role}' may not do this; ask an owner or admin of your tenant.")
+    if caller.scopes is not None and scope not in caller.scopes:
+        raise ScopeMissing(scope)
 
 
 def bearer_token(request: Request) -> str:
-    """The token of the Authorization header.
+    """The token or API key of the Authorization header.
 
     Raises:
         InvalidToken: there is none.

@@ -55,6 +55,15 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("POST", "/api/v1/auth/login"): OPEN,
     ("POST", "/api/v1/auth/verify"): EVERYBODY,
     ("POST", "/api/v1/auth/logout"): EVERYBODY,
+    ("POST", "/api/v1/auth/refresh"): OPEN,  # the refresh token is the proof
+    ("POST", "/api/v1/auth/accept-invitation"): OPEN,  # the invitation's secret is the proof
+    ("POST", "/api/v1/auth/password"): EVERYBODY,
+    ("POST", "/api/v1/tenants/{tenant_id}/invitations"): ADMINS,
+    ("GET", "/api/v1/tenants/{tenant_id}/invitations"): ADMINS,
+    ("DELETE", "/api/v1/tenants/{tenant_id}/invitations/{invitation_id}"): ADMINS,
+    ("POST", "/api/v1/tenants/{tenant_id}/api-keys"): EVERYBODY,
+    ("GET", "/api/v1/tenants/{tenant_id}/api-keys"): EVERYBODY,  # one's own; everybody's for owners and admins
+    ("DELETE", "/api/v1/api-keys/{key_id}"): EVERYBODY,  # likewise
     ("GET", "/api/v1/users"): EVERYBODY,
     ("GET", "/api/v1/users/{user_id}"): EVERYBODY,
     ("PUT", "/api/v1/users/{user_id}"): EVERYBODY,  # one's own name; rights of others by the service's rules
@@ -77,6 +86,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("POST", "/api/v1/tenants/{tenant_id}/datasets"): LEADS,
     ("GET", "/api/v1/tenants/{tenant_id}/datasets"): EVERYBODY,
     ("GET", "/api/v1/datasets/{dataset_id}"): EVERYBODY,
+    ("GET", "/api/v1/datasets/{dataset_id}/versions"): EVERYBODY,
     ("GET", "/api/v1/datasets/{dataset_id}/versions/{version_id}/rows"): EVERYBODY,
     # model registry
     ("POST", "/api/v1/models"): ADMINS,

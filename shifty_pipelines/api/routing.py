@@ -13,6 +13,7 @@ _REASONS = {
     404: "Not here: unknown, or another tenant's (the answers are the same)",
     409: "Not in the present state",
     413: "The body is larger than this service takes",
+    429: "Too often; `Retry-After` says when it may be tried again",
 }
 
 

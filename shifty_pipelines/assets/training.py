@@ -6,11 +6,13 @@ from typing import Any
 
 import dagster as dg
 
+from shifty_pipelines.assets.curation import DATASETS
 from shifty_pipelines.assets.partitions import tenants
 from shifty_pipelines.assets.worker_tags import record_worker
 from shifty_pipelines.bootstrap import Platform
 from shifty_pipelines.contexts.training.errors import JobNotQueued
 from shifty_pipelines.flows.run_training import TrainingOutcome, run_training
+from shifty_pipelines.flows.tend_curation import request_due_trainings
 from shifty_pipelines.kernel.tenant import TenantId, system_actor
 from shifty_pipelines.resources.platform import PlatformResource
 from shifty_pipelines.resources.trainer import PipesTrainer
@@ -23,7 +25,9 @@ POOL = "training"
 
 @dg.asset(
     key=ADAPTERS,
+    deps=[DATASETS],
     partitions_def=tenants,
+    group_name="training",
     pool=POOL,
     check_specs=[
         dg.AssetCheckSpec(
@@ -38,7 +42,10 @@ def adapters(
     """Run the tenant's queued training jobs, oldest first; a version that is worse stays registered, unpromoted."""
     record_worker(context)
     with platform.opened() as opened:
-        outcomes = _run_queued(context, opened, TenantId(uuid.UUID(context.partition_key)))
+        tenant_id = TenantId(uuid.UUID(context.partition_key))
+        # A dataset that this very run made may want a training, and its news may still be on its way.
+        request_due_trainings(opened, tenant_id)
+        outcomes = _run_queued(context, opened, tenant_id)
     yield dg.MaterializeResult(asset_key=ADAPTERS, metadata=_metadata(outcomes))
     yield _gate_result(outcomes)
     failed = [outcome.job.refusal["code"] for outcome in outcomes if outcome.job.refusal is not None]

@@ -1,25 +1,37 @@
-"""`shifty tenants` and `shifty users`: what an operator does on the machine itself."""
+"""`shifty tenants`, `shifty users` and `shifty api-keys`: what an operator does on the machine itself."""
 
 import json
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+import uuid
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from shifty_pipelines.bootstrap import Platform, build_platform
+from shifty_pipelines.bootstrap import Platform
+from shifty_pipelines.cli.tenant_access import all_tenants, opened_platform, tenant_id_of
 from shifty_pipelines.cli.terminal import console
 from shifty_pipelines.contexts.tenancy.domain import NewTenant, NewUser, Plan, Region, slug_of
-from shifty_pipelines.contexts.tenancy.schemas import TenantBody, UpdateUser, UserBody
+from shifty_pipelines.contexts.tenancy.models import User
+from shifty_pipelines.contexts.tenancy.schemas import (
+    ApiKeyBody,
+    CreateApiKey,
+    Invite,
+    SetPassword,
+    TenantBody,
+    UpdateUser,
+    UserBody,
+)
+from shifty_pipelines.contexts.tenancy.service.sessions import actor_of
 from shifty_pipelines.flows.entrance import found_tenant
+from shifty_pipelines.flows.invite import invitation_link
 from shifty_pipelines.kernel.errors import InvalidValue, NotFound
-from shifty_pipelines.kernel.tenant import Role, TenantId, system_actor
-from shifty_pipelines.settings import Settings
+from shifty_pipelines.kernel.tenant import Role, system_actor
+from shifty_pipelines.services import Services
 
 tenants = typer.Typer(help="Create and list tenants.", no_args_is_help=True)
-users = typer.Typer(help="Add, list and change the people of a tenant.", no_args_is_help=True)
+users = typer.Typer(help="Invite, add, list and change the people of a tenant.", no_args_is_help=True)
+api_keys = typer.Typer(help="Create, list and revoke the keys that act for people.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 TenantOption = Annotated[str, typer.Option("--tenant", help="The tenant's slug.")]
@@ -29,8 +41,8 @@ GENERATED_PASSWORD_BYTES = 15
 @tenants.command("list")
 def list_tenants(as_json: AsJson = False) -> None:
     """List the active tenants."""
-    with _platform() as platform:
-        rows = [TenantBody.model_validate(tenant) for tenant in _all_tenants(platform)]
+    with opened_platform() as platform:
+        rows = [TenantBody.model_validate(tenant) for tenant in all_tenants(platform)]
     _show([row.model_dump(mode="json", include={"id", "slug", "name", "plan", "region"}) for row in rows], as_json)
 
 
@@ -49,7 +61,7 @@ def create_tenant(
         raise InvalidValue("name", name, "a name with at least one letter a-z or digit, or --slug")
     password = secrets.token_urlsafe(GENERATED_PASSWORD_BYTES)
     owner = NewUser(email=owner_email, password=password, first_name="First", last_name="Owner", role=Role.OWNER)
-    with _platform() as platform:
+    with opened_platform() as platform:
         founded = found_tenant(platform, NewTenant(name=name, slug=chosen, plan=plan, region=region), owner)
     _show([{"id": str(founded.tenant.tenant_id), "slug": chosen, "owner": owner_email, "password": password}], as_json)
 
@@ -57,7 +69,7 @@ def create_tenant(
 @users.command("list")
 def list_users(tenant: TenantOption, as_json: AsJson = False) -> None:
     """List the people of a tenant."""
-    with _platform() as platform, platform.open(system_actor(_tenant_id(platform, tenant))) as services:
+    with opened_platform() as platform, platform.open(system_actor(tenant_id_of(platform, tenant))) as services:
         rows = [UserBody.model_validate(user) for user in services.tenancy.users(after=None, limit=1000)]
     _show([row.model_dump(mode="json", include={"id", "email", "role", "status", "grants"}) for row in rows], as_json)
 
@@ -74,7 +86,7 @@ def add_user(
     """Add a person to a tenant; the generated password is printed once."""
     password = secrets.token_urlsafe(GENERATED_PASSWORD_BYTES)
     new = NewUser(email=email, password=password, first_name=first_name, last_name=last_name, role=role)
-    with _platform() as platform, platform.open(system_actor(_tenant_id(platform, tenant))) as services:
+    with opened_platform() as platform, platform.open(system_actor(tenant_id_of(platform, tenant))) as services:
         user = services.tenancy.add_user(new)
     _show([{"id": str(user.id), "email": user.email, "role": role.value, "password": password}], as_json)
 
@@ -90,38 +102,125 @@ def update_user(
     """Change a person's role or status; losing 'active' ends their sessions."""
     wanted = {"role": role.value if role else None, "status": status}
     change = UpdateUser.model_validate({name: value for name, value in wanted.items() if value is not None})
-    with _platform() as platform:
-        identity = platform.find_login(email)
-        tenant_id = _tenant_id(platform, tenant)
-        if identity is None or identity.tenant_id != tenant_id:
-            raise NotFound(f"User {email} in tenant {tenant}")
-        with platform.open(system_actor(tenant_id)) as services:
-            user = services.tenancy.update_user(identity.user_id, change)
+    with opened_platform() as platform, platform.open(system_actor(tenant_id_of(platform, tenant))) as services:
+        user = services.tenancy.update_user(_user(platform, services, email).id, change)
     _show([{"id": str(user.id), "email": user.email, "role": user.role, "status": user.status}], as_json)
 
 
-@contextmanager
-def _platform() -> Iterator[Platform]:
-    platform = build_platform(Settings())
-    try:
-        yield platform
-    finally:
-        platform.dispose()
+@users.command("set-password")
+def set_password(
+    email: Annotated[str, typer.Argument(help="Their e-mail address.")],
+    tenant: TenantOption,
+    ask: Annotated[bool, typer.Option("--ask", help="Ask for the password instead of generating one.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give a person a new password and end their sessions; a generated one is printed once."""
+    typed = typer.prompt("New password", hide_input=True, confirmation_prompt=True) if ask else None
+    password = SetPassword.model_validate(
+        {"newPassword": typed or secrets.token_urlsafe(GENERATED_PASSWORD_BYTES)}
+    ).new_password
+    with opened_platform() as platform, platform.open(system_actor(tenant_id_of(platform, tenant))) as services:
+        user = services.tenancy.set_password(_user(platform, services, email).id, password)
+    _show([{"id": str(user.id), "email": user.email, "password": "as typed" if ask else password}], as_json)
 
 
-def _all_tenants(platform: Platform) -> list[Any]:
-    rows = []
-    for tenant_id in platform.worker.active_tenants():
-        with platform.open(system_actor(tenant_id)) as services:
-            rows.append(services.tenancy.tenant())
-    return rows
+@users.command("invite")
+def invite(
+    email: Annotated[str, typer.Argument(help="Whom to invite.")],
+    tenant: TenantOption,
+    role: Annotated[Role, typer.Option(help="What they will be.")] = Role.MEMBER,
+    grant: Annotated[list[str] | None, typer.Option(help="A duty beside the role; may be given again.")] = None,
+    expires_in_days: Annotated[int, typer.Option(help="How long the link can be used, 1 to 30 days.")] = 7,
+    as_json: AsJson = False,
+) -> None:
+    """Invite a person; the link is printed once, and mailed where a mail server is set."""
+    asked = Invite.model_validate(
+        {"email": email, "role": role.value, "grants": grant or [], "expiresInDays": expires_in_days}
+    )
+    with opened_platform() as platform:
+        with platform.open(system_actor(tenant_id_of(platform, tenant))) as services:
+            invited = services.tenancy.invite(asked.new_invitation())
+        link = invitation_link(platform.public_url, invited.secret)
+    row = invited.invitation
+    shown = {"id": str(row.id), "email": row.email, "role": row.role, "expiresAt": row.expires_at.isoformat()}
+    _show([{**shown, "link": link}], as_json)
 
 
-def _tenant_id(platform: Platform, slug: str) -> TenantId:
-    for tenant in _all_tenants(platform):
-        if tenant.slug == slug:
-            return TenantId(tenant.tenant_id)
-    raise NotFound(f"Tenant with the slug '{slug}' (see `shifty tenants list`)")
+@users.command("invitations")
+def list_invitations(tenant: TenantOption, as_json: AsJson = False) -> None:
+    """List a tenant's invitations and what became of them."""
+    with opened_platform() as platform, platform.open(system_actor(tenant_id_of(platform, tenant))) as services:
+        now = services.work.clock.now()
+        rows = [
+            {
+                "id": str(row.id),
+                "email": row.email,
+                "role": row.role,
+                "grants": row.grants,
+                "status": row.status(now).value,
+                "expiresAt": row.expires_at.isoformat(),
+            }
+            for row in services.tenancy.invitations(after=None, limit=1000)
+        ]
+    _show(rows, as_json)
+
+
+@users.command("revoke-invitation")
+def revoke_invitation(
+    invitation_id: Annotated[uuid.UUID, typer.Argument(help="Its id, from `shifty users invitations`.")],
+    tenant: TenantOption,
+) -> None:
+    """End an open invitation: its links cannot be used any more."""
+    with opened_platform() as platform, platform.open(system_actor(tenant_id_of(platform, tenant))) as services:
+        services.tenancy.revoke_invitation(invitation_id)
+    console.print("revoked")
+
+
+@api_keys.command("create")
+def create_api_key(
+    email: Annotated[str, typer.Argument(help="The person that the key acts for.")],
+    tenant: TenantOption,
+    name: Annotated[str, typer.Option(help="What the key is for.")],
+    scope: Annotated[list[str], typer.Option(help="What it may do: read, label, report, predict, train, admin.")],
+    expires_in_days: Annotated[int, typer.Option(help="How long it can be used, 1 to 365 days.")] = 90,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key that acts for a person within its scopes; it is printed once."""
+    from shifty_pipelines.api.scopes import scopes_open_to  # noqa: PLC0415  # keeps every other command quick
+
+    asked = CreateApiKey.model_validate({"name": name, "scopes": scope, "expiresInDays": expires_in_days})
+    with opened_platform() as platform, platform.open(system_actor(tenant_id_of(platform, tenant))) as services:
+        user = _user(platform, services, email)
+        allowed = scopes_open_to(actor_of(user))
+        made = services.tenancy.create_api_key(user.id, asked.new_key(), allowed=allowed)
+    shown = ApiKeyBody.model_validate(made.key).model_dump(mode="json", include={"id", "name", "scopes", "expires_at"})
+    _show([{**shown, "key": made.secret}], as_json)
+
+
+@api_keys.command("list")
+def list_api_keys(tenant: TenantOption, as_json: AsJson = False) -> None:
+    """List a tenant's keys, never the keys themselves."""
+    with opened_platform() as platform, platform.open(system_actor(tenant_id_of(platform, tenant))) as services:
+        rows = [ApiKeyBody.model_validate(key) for key in services.tenancy.api_keys(after=None, limit=1000)]
+    shown = {"id", "user_id", "name", "prefix", "scopes", "expires_at", "last_used_at", "revoked_at"}
+    _show([row.model_dump(mode="json", include=shown) for row in rows], as_json)
+
+
+@api_keys.command("revoke")
+def revoke_api_key(
+    key_id: Annotated[uuid.UUID, typer.Argument(help="Its id, from `shifty api-keys list`.")], tenant: TenantOption
+) -> None:
+    """End a key; it is refused from the next request on."""
+    with opened_platform() as platform, platform.open(system_actor(tenant_id_of(platform, tenant))) as services:
+        services.tenancy.revoke_api_key(key_id)
+    console.print("revoked")
+
+
+def _user(platform: Platform, services: Services, email: str) -> User:
+    identity = platform.find_login(email)
+    if identity is None or identity.tenant_id != services.work.tenant_id:
+        raise NotFound(f"User {email} in this tenant")
+    return services.tenancy.user(identity.user_id)
 
 
 def _show(rows: list[dict[str, Any]], as_json: bool) -> None:

@@ -98,6 +98,8 @@ def sidecar() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        # uvicorn's own would believe X-Forwarded-For from any process of this machine; see api/client_address.py.
+        proxy_headers=False,
         timeout_graceful_shutdown=10,
     )
     pump.start()

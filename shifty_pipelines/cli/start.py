@@ -5,7 +5,7 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from shifty_pipelines.bootstrap import Platform, build_platform, external_url
 from shifty_pipelines.contexts.tenancy.domain import NewTenant, NewUser
 from shifty_pipelines.contexts.tenancy.errors import RegistrationClosed
 from shifty_pipelines.flows.entrance import found_tenant
+from shifty_pipelines.kernel.errors import ShiftyError
 from shifty_pipelines.kernel.isolation import guard_isolation
 from shifty_pipelines.kernel.postgres_installation import make_private_directory
 from shifty_pipelines.kernel.provisioning import DatabaseUrls, provision
@@ -22,7 +23,7 @@ from shifty_pipelines.kernel.restore import check_restore
 from shifty_pipelines.kernel.secret_files import installation_id
 from shifty_pipelines.kernel.supervisor import ChildSpec, Supervisor, python_module
 from shifty_pipelines.kernel.tenant import Role
-from shifty_pipelines.settings import Settings, child_environment
+from shifty_pipelines.settings import LOCAL_RUNS, Settings, child_environment
 
 #: Slow machines need most of this for the imports of three Dagster processes at once.
 READY_TIMEOUT_S = 120.0
@@ -77,8 +78,37 @@ class Started:
     urls: DatabaseUrls
 
 
+class RemoteRunsRefused(ShiftyError):
+    """Runs were to work on another machine, which could open no text and no object of this installation."""
+
+    status = 500
+    code = "runs.remote_refused"
+
+    def __init__(self, launcher: str, local_parts: Sequence[str]) -> None:
+        super().__init__(
+            f"SHIFTY_RUN_LAUNCHER is '{launcher}', but runs on another machine cannot reach "
+            f"{' and '.join(local_parts)}. Unset it, or set it to '{LOCAL_RUNS}'."
+        )
+
+
+def refuse_remote_runs(settings: Settings) -> None:
+    """Refuse a launcher of remote runs while keys or objects are files of this machine.
+
+    Raises:
+        RemoteRunsRefused: names what such a run could not reach.
+    """
+    if settings.run_launcher == LOCAL_RUNS:
+        return
+    # There is no network adapter of the key port yet, so the first part always holds.
+    local_parts = [f"the key slots in {settings.home / 'keys'}"]
+    if settings.store_url is None or "://" not in settings.store_url or settings.store_url.startswith("file:"):
+        local_parts.append(f"the asset store at {settings.store_url or settings.home / 'assets'}")
+    raise RemoteRunsRefused(settings.run_launcher, local_parts)
+
+
 def prepare(settings: Settings) -> Started:
     """Bring the database up and to this version, then prove isolation and replay erasures; or refuse."""
+    refuse_remote_runs(settings)
     urls = provision(settings.home, external_url(settings), postgres_major=settings.embedded_major).urls
     platform = build_platform(settings, urls=urls)
     guard_isolation(platform.app.engine)

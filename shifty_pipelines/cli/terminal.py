@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 
 from shifty_pipelines.kernel.errors import ShiftyError
 
@@ -32,7 +33,7 @@ def refusing() -> Iterator[None]:
     try:
         yield
     except ShiftyError as refusal:
-        error_console.print(f"[red]refused[/] ({refusal.code}): {refusal.message}", soft_wrap=True)
+        error_console.print(f"[red]refused[/] ({refusal.code}): {escape(refusal.message)}", soft_wrap=True)
         sys.exit(1)
     except ValidationError as refusal:
         for problem in refusal.errors():

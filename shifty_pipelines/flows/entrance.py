@@ -1,17 +1,27 @@
-"""How a caller gets in: registering a tenant, signing in, and proving a token; all before a tenant is known."""
+"""How a caller gets in: registering a tenant, signing in, refreshing, and proving a token or key."""
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
-from shifty_pipelines.contexts.tenancy.domain import NewTenant, NewUser, normal_email
-from shifty_pipelines.contexts.tenancy.errors import InvalidCredentials, InvalidToken
+from shifty_pipelines.contexts.tenancy.domain import (
+    API_KEY_PREFIX,
+    NewTenant,
+    NewUser,
+    SessionLifetimes,
+    normal_email,
+    secret_hash,
+)
+from shifty_pipelines.contexts.tenancy.errors import InvalidToken, RefreshSuperseded
 from shifty_pipelines.contexts.tenancy.models import Tenant, User
 from shifty_pipelines.contexts.tenancy.ports import PasswordHasher, Tokens
 from shifty_pipelines.contexts.tenancy.repository import LoginIdentity
-from shifty_pipelines.contexts.tenancy.service import Authenticated
-from shifty_pipelines.kernel.tenant import Actor, TenantId, system_actor
+from shifty_pipelines.contexts.tenancy.service.base import Authenticated
+from shifty_pipelines.contexts.tenancy.service.sessions import OpenSession
+from shifty_pipelines.flows.attempts import counted_attempt
+from shifty_pipelines.kernel.pseudonyms import TenantHmac
+from shifty_pipelines.kernel.tenant import SYSTEM_TENANT, Actor, TenantId, UserId, system_actor
 from shifty_pipelines.services import Services
 
 
@@ -34,12 +44,25 @@ class Entrance(Protocol):
         ...
 
     @property
-    def token_ttl(self) -> timedelta:
-        """How long a session lasts."""
+    def lifetimes(self) -> SessionLifetimes:
+        """How long tokens and sessions last."""
+        ...
+
+    @property
+    def pseudonyms(self) -> TenantHmac:
+        """Digests that stand for addresses."""
         ...
 
     def find_login(self, email: str) -> LoginIdentity | None:
         """Who signs in with this address."""
+        ...
+
+    def find_refresh(self, token_hash: bytes) -> TenantId | None:
+        """Whose refresh token this is."""
+        ...
+
+    def find_api_key(self, key_hash: bytes) -> TenantId | None:
+        """Whose API key this is."""
         ...
 
     def open(self, actor: Actor) -> AbstractContextManager[Services]:
@@ -51,12 +74,19 @@ class Entrance(Protocol):
         ...
 
 
+#: Where an unknown address is looked for: a user that is not, in the tenant that has none.
+NOBODY = LoginIdentity(SYSTEM_TENANT, UserId(SYSTEM_TENANT))
+
+
 @dataclass(frozen=True, slots=True)
 class SignedInUser:
-    """A user and the token of their new session."""
+    """A user and their session: its token, and what renews it."""
 
     user: User
-    token: str
+    token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_at: datetime
+    session_expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,33 +112,93 @@ def register(entrance: Entrance, new: NewTenant, owner: NewUser, *, must_be_firs
     with entrance.open(system_actor(entrance.new_tenant_id())) as services:
         tenant = services.tenancy.found(new, must_be_first=must_be_first)
         user = services.tenancy.add_user(owner)
-        claims = services.tenancy.open_session(user, ttl=entrance.token_ttl)
-        return SignedInUser(user, entrance.tokens.issue(claims)), tenant
+        session = services.tenancy.open_session(user, lifetimes=entrance.lifetimes)
+    return signed_in(entrance, session), tenant
 
 
-def sign_in(entrance: Entrance, email: str, password: str) -> SignedInUser:
+def sign_in(entrance: Entrance, email: str, password: str, *, client_address: str) -> SignedInUser:
     """Open a session for an e-mail address and its password.
+
+    An unknown address walks the same way through the same statements, in the system tenant, which has no users.
 
     Raises:
         InvalidCredentials: they do not belong together, or the account is not active.
+        TooManyAttempts: too many wrong passwords came from this client.
     """
-    identity = entrance.find_login(normal_email(email))
-    if identity is None:
-        entrance.passwords.matches(entrance.decoy_hash, password)
-        raise InvalidCredentials
-    with entrance.open(system_actor(identity.tenant_id)) as services:
-        user, claims = services.tenancy.sign_in(identity.user_id, password, ttl=entrance.token_ttl)
-        return SignedInUser(user, entrance.tokens.issue(claims))
+    account = normal_email(email)
+    with counted_attempt(entrance, account=account, client_address=client_address):
+        identity = entrance.find_login(account) or NOBODY
+        with entrance.open(system_actor(identity.tenant_id)) as services:
+            session = services.tenancy.sign_in(
+                identity.user_id, password, decoy_hash=entrance.decoy_hash, lifetimes=entrance.lifetimes
+            )
+    return signed_in(entrance, session)
+
+
+def refresh(entrance: Entrance, refresh_token: str) -> SignedInUser:
+    """The session that a refresh token renews, with a new token and a new refresh token.
+
+    Raises:
+        RefreshSuperseded: it was used a moment ago.
+        InvalidToken: unknown, expired, ended, or used before, which ends the session.
+    """
+    tenant_id = entrance.find_refresh(secret_hash(refresh_token))
+    if tenant_id is None:
+        raise InvalidToken("Invalid or expired refresh token")
+    with entrance.open(system_actor(tenant_id)) as services:
+        outcome = services.tenancy.refresh(refresh_token, lifetimes=entrance.lifetimes)
+    # Only now: that a copy ended its session must be committed.
+    if isinstance(outcome, InvalidToken | RefreshSuperseded):
+        raise outcome
+    return signed_in(entrance, outcome)
+
+
+def change_password(entrance: Entrance, caller: Authenticated, present: str, new: str, *, client_address: str) -> None:
+    """Change the caller's own password; wrong present ones are counted like wrong ones at the door.
+
+    Raises:
+        WrongPassword: the present password is another one.
+        TooManyAttempts: too many wrong passwords came from this client.
+        InvalidToken: the caller has no session but a key.
+    """
+    if caller.sign_in_id is None:
+        raise InvalidToken
+    with (
+        counted_attempt(entrance, account=caller.user.email, client_address=client_address),
+        entrance.open(caller.actor) as services,
+    ):
+        services.tenancy.change_password(present, new, sign_in_id=caller.sign_in_id)
 
 
 def authenticate(entrance: Entrance, token: str) -> Authenticated:
-    """The caller behind a bearer token, by the rows as they are now.
+    """The caller behind a bearer token or an API key, by the rows as they are now.
 
     Raises:
-        InvalidToken: not ours, expired, logged out, or user or tenant no longer active.
+        InvalidToken: not ours, expired, ended, or user or tenant no longer active.
     """
+    if token.startswith(API_KEY_PREFIX):
+        return _authenticate_key(entrance, token)
     claims = entrance.tokens.read(token)
     if claims is None:
         raise InvalidToken
     with entrance.open(system_actor(claims.tenant_id)) as services:
         return services.tenancy.authenticate(claims)
+
+
+def signed_in(entrance: Entrance, session: OpenSession) -> SignedInUser:
+    """A session as its holder gets it, with the token signed."""
+    return SignedInUser(
+        user=session.user,
+        token=entrance.tokens.issue(session.claims),
+        refresh_token=session.refresh_token,
+        expires_at=session.claims.expires_at,
+        session_expires_at=session.ends_at,
+    )
+
+
+def _authenticate_key(entrance: Entrance, key: str) -> Authenticated:
+    tenant_id = entrance.find_api_key(secret_hash(key))
+    if tenant_id is None:
+        raise InvalidToken
+    with entrance.open(system_actor(tenant_id)) as services:
+        return services.tenancy.authenticate_key(key)

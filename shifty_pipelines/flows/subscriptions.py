@@ -1,10 +1,13 @@
 """Who reacts to what: event type -> subscriber name -> reaction. Names are kept in the delivery log, so they stay."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from shifty_pipelines.contexts.curation.events import DatasetPublished, LabelRecorded
 from shifty_pipelines.contexts.registry.events import EvaluationRequested
+from shifty_pipelines.contexts.tenancy.events import PersonInvited
 from shifty_pipelines.flows.evaluate import evaluate_on_request
+from shifty_pipelines.flows.invite import PostRoom, mail_invitation
 from shifty_pipelines.flows.settle_mission import settle_on_label
 from shifty_pipelines.flows.tend_curation import train_on_published
 from shifty_pipelines.flows.workshop import Workshop
@@ -17,12 +20,17 @@ SUBSCRIPTIONS: Mapping[str, Mapping[str, Reaction[Services]]] = {
 }
 
 
-def subscriptions(workshop: Workshop) -> Mapping[str, Mapping[str, Reaction[Services]]]:
-    """All reactions; those that run models work in units of work of their own."""
+class Surroundings(Workshop, PostRoom, Protocol):
+    """What all reactions together need of the platform."""
+
+
+def subscriptions(around: Surroundings) -> Mapping[str, Mapping[str, Reaction[Services]]]:
+    """All reactions; those that run models or send mail work in units of work of their own."""
     return {
         **SUBSCRIPTIONS,
         DatasetPublished.type: {
-            "request_training": lambda services, event: train_on_published(services, workshop.datasets, event)
+            "request_training": lambda services, event: train_on_published(services, around.datasets, event)
         },
-        EvaluationRequested.type: {"evaluate": lambda _services, event: evaluate_on_request(workshop, event)},
+        EvaluationRequested.type: {"evaluate": lambda _services, event: evaluate_on_request(around, event)},
+        PersonInvited.type: {"mail_invitation": lambda _services, event: mail_invitation(around, event)},
     }

@@ -52,3 +52,16 @@ def train_on_published(services: Services, datasets: DatasetSource, event: Deliv
     """React to `DatasetPublished`: request a training if the version has enough labels that are new; once."""
     if services.curation.claim_training(event.uuid_of("dataset_version_id")):
         request_training(services, datasets, event.uuid_of("dataset_id"))
+
+
+def request_due_trainings(workshop: Workshop, tenant_id: TenantId) -> int:
+    """Do for every current version what `train_on_published` does for a new one; how many trainings that requested."""
+    with workshop.open(system_actor(tenant_id)) as services:
+        due = [
+            version.dataset_id
+            for version in services.curation.every_current_version()
+            if services.curation.claim_training(version.id)
+        ]
+        for dataset_id in due:
+            request_training(services, workshop.datasets, dataset_id)
+    return len(due)

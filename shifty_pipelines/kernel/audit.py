@@ -42,6 +42,7 @@ class AuditLog:
 
     def record(self, action: str, object_type: str, object_id: object, **details: Any) -> None:
         """Add one row to this transaction, e.g. `record("tenant.deleted", "tenant", tenant_id)`."""
+        via = self._actor.api_key_id
         self._scope.session.add(
             AuditEventRow(
                 tenant_id=self._scope.tenant_id,
@@ -51,7 +52,7 @@ class AuditLog:
                 action=action,
                 object_type=object_type,
                 object_id=str(object_id),
-                details=details,
+                details=details if via is None else {**details, "api_key_id": str(via)},
             )
         )
 

@@ -56,3 +56,14 @@ class Conflict(ShiftyError):
 
     status = 409
     code = "kernel.conflict"
+
+
+class TooMany(ShiftyError):
+    """Too often, too fast; the same request may succeed after `retry_after_s`."""
+
+    status = 429
+    code = "kernel.too_many"
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message, retryAfterS=retry_after_s)
+        self.retry_after_s = retry_after_s

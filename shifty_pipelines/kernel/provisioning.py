@@ -16,6 +16,12 @@ from shifty_pipelines.kernel.secret_files import installation_id, secret_file
 PLATFORM_DATABASE = "shifty_platform"
 DAGSTER_DATABASE = "shifty_dagster"
 APPLICATION_ROLE = "shifty_app"
+#: What `shifty_app` calls in schema platform; the role bootstrap makes them, migrations do not.
+NEEDED_FUNCTIONS = (
+    "platform.find_login(text)",
+    "platform.find_api_key(bytea)",
+    "platform.find_refresh(bytea)",
+)
 
 
 class NotBootstrapped(ShiftyError):
@@ -128,6 +134,12 @@ def _create_database(server_url: str, name: str) -> None:
 
 def _refuse_unless_bootstrapped(app_url: str) -> None:
     with psycopg.connect(_libpq(app_url)) as connection:
-        found = connection.execute("SELECT to_regprocedure('platform.find_login(text)') IS NOT NULL").fetchone()
-        if not (found and found[0]):
-            raise NotBootstrapped(connection.info.user, "schema platform is missing")
+        user = connection.info.user
+        missing = connection.execute(
+            "SELECT name FROM unnest(%s::text[]) AS wanted (name) WHERE to_regprocedure(name) IS NULL",
+            [list(NEEDED_FUNCTIONS)],
+        ).fetchall()
+    if len(missing) == len(NEEDED_FUNCTIONS):
+        raise NotBootstrapped(user, "schema platform is missing")
+    if missing:
+        raise NotBootstrapped(user, f"schema platform is of an earlier version: it lacks {missing[0][0]}")

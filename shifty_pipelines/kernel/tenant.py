@@ -29,6 +29,8 @@ class Actor:
     user_id: UserId | None
     role: Role
     grants: frozenset[str] = frozenset()
+    #: The API key that the person's rights are used through; None for a session.
+    api_key_id: uuid.UUID | None = None
 
     def is_lead(self) -> bool:
         """Owner and admin may act for other members (audited)."""

@@ -7,7 +7,7 @@ import dagster as dg
 from shifty_pipelines.assets.partitions import tenants
 from shifty_pipelines.flows.tend_training import DueTraining, count_failed_run, due_trainings
 from shifty_pipelines.jobs.nightly import TENANT_TAG
-from shifty_pipelines.jobs.training import train
+from shifty_pipelines.jobs.training import curate_and_train, train
 from shifty_pipelines.kernel.tenant import TenantId
 from shifty_pipelines.resources.platform import PlatformResource
 
@@ -37,7 +37,7 @@ def training_requests(platform: PlatformResource) -> dg.SensorResult:
 
 
 @dg.run_failure_sensor(
-    monitored_jobs=[train],
+    monitored_jobs=[train, curate_and_train],
     name="training_failures",
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=INTERVAL_S,

@@ -3,26 +3,30 @@
 import secrets
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp
 
 from shifty_pipelines.api.app import create_app
 from shifty_pipelines.api.catalogue import GATEWAY
 from shifty_pipelines.bootstrap import Assembly, Platform, build_platform
 from shifty_pipelines.contexts.tenancy.adapters.argon2_passwords import Argon2Passwords
+from shifty_pipelines.contexts.tenancy.adapters.memory_mail import MemoryMail
 from shifty_pipelines.contexts.tenancy.domain import NewTenant, NewUser
 from shifty_pipelines.flows.entrance import found_tenant, sign_in
 from shifty_pipelines.flows.open_dataset import CuratedDatasets
 from shifty_pipelines.flows.training_data import DatasetSource
-from shifty_pipelines.kernel.clock import SystemClock
+from shifty_pipelines.kernel.clock import FixedClock, SystemClock
 from shifty_pipelines.kernel.ids import RandomIds
 from shifty_pipelines.kernel.provisioning import DatabaseUrls
 from shifty_pipelines.kernel.tenant import Role, TenantId, system_actor
 from shifty_pipelines.settings import Settings
+from tests.api.dataset_world import DatasetShelf
 from tests.api.model_world import ModelShelf
 from tests.conftest import TestServer
 from tests.tiny_models import Tables
@@ -39,7 +43,13 @@ def quick_assembly(datasets: DatasetSource | None = None) -> Assembly:
 
 
 def platform_on(
-    postgres: TestServer, database: str, home: Path, *, datasets: DatasetSource | None = None, **settings: Any
+    postgres: TestServer,
+    database: str,
+    home: Path,
+    *,
+    datasets: DatasetSource | None = None,
+    assembly: Assembly | None = None,
+    **settings: Any,
 ) -> Platform:
     urls = DatabaseUrls(
         admin=None,
@@ -48,7 +58,7 @@ def platform_on(
         dbt=postgres.url(database, "shifty_dbt"),
         dagster="",
     )
-    return build_platform(Settings(home=home, **settings), urls=urls, assembly=quick_assembly(datasets))
+    return build_platform(Settings(home=home, **settings), urls=urls, assembly=assembly or quick_assembly(datasets))
 
 
 @pytest.fixture(scope="session")
@@ -123,6 +133,11 @@ class World:
         """This tenant's models, made without training."""
         return ModelShelf(self.platform, TenantId(uuid.UUID(self.tenant_id)))
 
+    @property
+    def datasets(self) -> DatasetShelf:
+        """This tenant's datasets, made without a materialisation."""
+        return DatasetShelf(self.platform, TenantId(uuid.UUID(self.tenant_id)))
+
     def drain(self) -> None:
         """Deliver what is in the outbox, as the sidecar would."""
         dispatcher = self.platform.dispatcher()
@@ -159,9 +174,49 @@ def make_world(platform: Platform, client: TestClient) -> World:
             services.tenancy.add_user(new[role])
     people = {}
     for role, user in new.items():
-        signed_in = sign_in(platform, user.email, PASSWORD)
+        signed_in = sign_in(platform, user.email, PASSWORD, client_address="192.0.2.1")
         people[role] = Person(str(signed_in.user.id), user.email, role, signed_in.token, client)
     return World(str(tenant_id), f"t-{number}", people, platform)
+
+
+@dataclass
+class House:
+    """A platform of its own: its clock stands until it is moved, its mail stays in memory, its outbox is its own."""
+
+    platform: Platform
+    clock: FixedClock
+    mail: MemoryMail
+    world: World
+    app: ASGIApp
+    postgres: TestServer
+    database: str
+
+    def client(self, address: str = "198.51.100.1") -> TestClient:
+        """A client that comes from this address."""
+        return TestClient(self.app, raise_server_exceptions=False, client=(address, 50_000))
+
+    def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """What the database holds, seen past every policy."""
+        with self.postgres.admin(self.database) as admin:
+            return admin.execute(statement, values).fetchall()
+
+    def audited(self, action: str) -> int:
+        """How many audit rows of this action there are, in any tenant."""
+        return int(self.rows("SELECT count(*) FROM audit_events WHERE action = %s", action)[0][0])
+
+
+@pytest.fixture
+def house(postgres: TestServer, fresh_database_name: str, tmp_path: Path) -> Iterator[House]:
+    clock, mail = FixedClock(datetime.now(UTC)), MemoryMail()
+    assembly = replace(quick_assembly(), clock=clock, mailer=mail)
+    platform = platform_on(postgres, fresh_database_name, tmp_path, assembly=assembly)
+    # One application for all clients: FastAPI builds its routes on the first request, and not for two threads at once.
+    app = create_app(platform, GATEWAY)
+    client = TestClient(app, raise_server_exceptions=False, client=("198.51.100.1", 50_000))
+    for route in ("login", "refresh", "accept-invitation"):
+        client.post(f"/api/v1/auth/{route}", json={})
+    yield House(platform, clock, mail, make_world(platform, client), app, postgres, fresh_database_name)
+    platform.dispose()
 
 
 @pytest.fixture
@@ -172,6 +227,10 @@ def world(platform: Platform, gateway: TestClient) -> World:
 @pytest.fixture
 def new_world(platform: Platform, gateway: TestClient) -> Callable[[], World]:
     return lambda: make_world(platform, gateway)
+
+
+def random_address() -> str:
+    return f"{secrets.token_hex(8)}@elsewhere.example"
 
 
 def random_id() -> str:

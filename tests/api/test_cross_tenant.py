@@ -152,6 +152,8 @@ def test_without_a_token_nothing_but_the_open_list_answers(gateway: TestClient) 
         ("GET", "/api/docs"),
         ("POST", "/api/v1/auth/register"),
         ("POST", "/api/v1/auth/login"),
+        ("POST", "/api/v1/auth/refresh"),
+        ("POST", "/api/v1/auth/accept-invitation"),
     }
     for verb, path in guarded_routes(gateway):
         url = re.sub(r"\{\w+\}", random_id(), path)

@@ -128,7 +128,7 @@ def test_login_answers_without_the_tenant_and_wrong_credentials_say_nothing_more
     client = world.owner.client
     good = client.post("/api/v1/auth/login", json={"email": world.owner.email.upper(), "password": PASSWORD})
     assert good.status_code == 200
-    assert set(good.json()) == {"user", "token"}
+    assert set(good.json()) == {"user", "token", "refreshToken", "expiresAt", "sessionExpiresAt"}
     bodies = []
     for email, password in ((world.owner.email, "wrong password"), ("nobody@nowhere.example", PASSWORD)):
         bad = client.post("/api/v1/auth/login", json={"email": email, "password": password})

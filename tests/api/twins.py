@@ -1,12 +1,13 @@
 """For every route one request that succeeds: the twin of every probe. A route without one fails the suite."""
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import text
 
-from tests.api.conftest import LABELS, Person, World, error_body
+from tests.api.conftest import LABELS, PASSWORD, Person, World, error_body, random_address
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,25 @@ def _promote(world: World, _caller: Person) -> Twin:
     return Twin({"model_id": line}, body={"version": world.models.version(line)})
 
 
+def _rows(world: World, _caller: Person) -> Twin:
+    dataset, version = world.datasets.published()
+    return Twin({"dataset_id": dataset, "version_id": version})
+
+
+def _invitation(world: World) -> str:
+    path = f"/api/v1/tenants/{world.tenant_id}/invitations"
+    return str(world.owner.data("POST", path, json={"email": random_address()})["id"])
+
+
+def _invite(world: World, _caller: Person) -> Twin:
+    return Twin({"tenant_id": world.tenant_id}, body={"email": random_address(), "tenantId": world.tenant_id})
+
+
+def _api_key(world: World, caller: Person) -> str:
+    body = {"name": "ci", "scopes": ["read"]}
+    return str(caller.data("POST", f"/api/v1/tenants/{world.tenant_id}/api-keys", json=body)["id"])
+
+
 Builder = Callable[[World, Person], Twin]
 
 #: (verb, path) -> how to make its twin. Ids of the caller's own tenant stand in `path_ids`, `query` and `body`.
@@ -117,6 +137,17 @@ TWINS: Mapping[tuple[str, str], Builder] = {
     ("GET", "/api/v1/tenants/{tenant_id}/stats"): _tenant,
     ("POST", "/api/v1/auth/verify"): lambda _w, _c: Twin(),
     ("POST", "/api/v1/auth/logout"): lambda _w, _c: Twin(),
+    ("POST", "/api/v1/auth/password"): lambda _w, _c: Twin(body={"presentPassword": PASSWORD, "newPassword": PASSWORD}),
+    ("POST", "/api/v1/tenants/{tenant_id}/invitations"): _invite,
+    ("GET", "/api/v1/tenants/{tenant_id}/invitations"): _tenant,
+    ("DELETE", "/api/v1/tenants/{tenant_id}/invitations/{invitation_id}"): lambda w, _c: Twin(
+        {"tenant_id": w.tenant_id, "invitation_id": _invitation(w)}
+    ),
+    ("POST", "/api/v1/tenants/{tenant_id}/api-keys"): lambda w, _c: Twin(
+        {"tenant_id": w.tenant_id}, body={"name": "ci", "scopes": ["read"], "tenantId": w.tenant_id}
+    ),
+    ("GET", "/api/v1/tenants/{tenant_id}/api-keys"): _tenant,
+    ("DELETE", "/api/v1/api-keys/{key_id}"): lambda w, c: Twin({"key_id": _api_key(w, c)}),
     ("GET", "/api/v1/users"): lambda w, _c: Twin(query={"tenantId": w.tenant_id}),
     ("GET", "/api/v1/users/{user_id}"): lambda _w, c: Twin({"user_id": c.id}),
     ("PUT", "/api/v1/users/{user_id}"): lambda _w, c: Twin({"user_id": c.id}, body={"firstName": "Renamed"}),
@@ -147,6 +178,14 @@ TWINS: Mapping[tuple[str, str], Builder] = {
     ("PATCH", "/api/v1/profiles/{user_id}"): lambda w, c: Twin(
         {"user_id": c.id}, body={"displayName": "Ada", "tenantId": w.tenant_id}
     ),
+    ("POST", "/api/v1/tenants/{tenant_id}/datasets"): lambda w, _c: Twin(
+        {"tenant_id": w.tenant_id},
+        body={"name": secrets.token_hex(4), "missionType": "classify_error", "tenantId": w.tenant_id},
+    ),
+    ("GET", "/api/v1/tenants/{tenant_id}/datasets"): _tenant,
+    ("GET", "/api/v1/datasets/{dataset_id}"): lambda w, _c: Twin({"dataset_id": w.datasets.published()[0]}),
+    ("GET", "/api/v1/datasets/{dataset_id}/versions"): lambda w, _c: Twin({"dataset_id": w.datasets.published()[0]}),
+    ("GET", "/api/v1/datasets/{dataset_id}/versions/{version_id}/rows"): _rows,
     ("POST", "/api/v1/models"): lambda w, _c: Twin(
         body={"tenantId": w.tenant_id, "name": "tiny", "source": "custom", "sourceId": "local:tiny"}
     ),

@@ -135,7 +135,7 @@ class Site:
         """Version and status, newest first."""
         dataset_id = self.dataset(mission_type).id
         with self.curation() as curation:
-            return [(version.version, version.status) for version in curation.versions(dataset_id)]
+            return [(version.version, version.status) for version in curation.versions(dataset_id, limit=200)]
 
     def table(self, version_id: uuid.UUID) -> pd.DataFrame:
         """The rows as training reads them."""

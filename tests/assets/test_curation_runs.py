@@ -2,17 +2,20 @@
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 
 from shifty_pipelines.bootstrap import Platform
 from shifty_pipelines.contexts.curation.domain.datasets import Recipe
 from shifty_pipelines.contexts.curation.errors import NothingToCurate
-from shifty_pipelines.contexts.curation.expectations import SUITES
+from shifty_pipelines.contexts.curation.expectations import ROUNDING, SUITES, ExpectationBroken, validate
 from shifty_pipelines.contexts.curation.models import DatasetVersion
 from shifty_pipelines.flows.curate import run_step
 from shifty_pipelines.flows.publish_datasets import publish_datasets
@@ -275,3 +278,70 @@ def test_an_asset_made_anew_is_unjudged_and_nothing_is_made_of_it(site: Site) ->
     ):
         with pytest.raises(NothingToCurate, match=f"stop {TYPE}"):
             ask()
+
+
+# ------------------------------------------------------------------------------- what judges, and what names the rows
+
+SPLIT_NAMES = st.sampled_from(["train", "validation", "test", "holdout"])
+COLUMNS: Mapping[str, Mapping[str, st.SearchStrategy[Any]]] = {
+    "labels": {},
+    "consensus_labels": {
+        "label": st.sampled_from([*LABELS, "gibberish"]),
+        "posterior": st.sampled_from([0.0, 0.2, 0.333, 1 / 3, 0.9, 1.0, 1.5]),
+        "label_count": st.integers(0, 2),
+        "decided_label": st.sampled_from([None, *LABELS]),
+    },
+    "scrubbed_items": {
+        "identifiers_left": st.integers(0, 2),
+        "char_count": st.integers(0, 2),
+        "is_kept": st.sampled_from([0.0, 1.0]),
+    },
+    "unique_items": {
+        "unique_digest": st.sampled_from([None, "a", "b", "c", "d", "e", "f"]),
+        "is_contradicting": st.sampled_from([0.0, 1.0]),
+    },
+    "splits": {
+        "split": SPLIT_NAMES,
+        "splits_of_group": st.integers(0, 2),
+        "train_label": st.sampled_from([None, *LABELS]),
+    },
+}
+
+
+@st.composite
+def tables(draw: st.DrawFn, asset: str) -> dict[str, list[Any]]:
+    """Rows of an asset, good or bad."""
+    count = draw(st.integers(0, 4))
+    rows = {name: draw(st.lists(of, min_size=count, max_size=count)) for name, of in COLUMNS[asset].items()}
+    rows["item_id"] = [uuid.UUID(int=number + 1) for number in range(count)]
+    if asset == "unique_items":
+        digests = rows["unique_digest"]
+        rows["copies"] = [1 if digest is None else digests.count(digest) for digest in digests]
+    return rows
+
+
+@pytest.mark.parametrize("asset", list(SUITES))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_great_expectations_and_the_names_of_offending_rows_agree(asset: str, data: st.DataObject) -> None:
+    rows = data.draw(tables(asset))
+    for verdict in validate(asset, rows, LABELS):
+        offends = verdict.expectation.offends
+        assert verdict.row_count == len(rows["item_id"])
+        if offends is not None:
+            told = {**rows, "$labels": LABELS, "$chance": [1 / 3 - ROUNDING]}
+            offending = [item for place, item in enumerate(rows["item_id"]) if offends(told, place)]
+            assert (verdict.passed, list(verdict.offenders)) == (not offending, offending), verdict.expectation.name
+        else:
+            assert verdict.offenders == ()
+
+
+@pytest.mark.parametrize("asset", list(SUITES))
+def test_no_rows_at_all_are_judged_like_any_other(asset: str) -> None:
+    rows: dict[str, list[Any]] = {name: [] for name in (*COLUMNS[asset], "item_id", "copies")}
+    assert [verdict.row_count for verdict in validate(asset, rows, LABELS)] == [0] * len(SUITES[asset])
+
+
+def test_an_expectation_of_a_column_that_is_missing_is_a_mistake_and_no_verdict() -> None:
+    with pytest.raises(ExpectationBroken, match="labels_are_of_the_set"):
+        validate("consensus_labels", {"item_id": [uuid.UUID(int=1)]}, LABELS)

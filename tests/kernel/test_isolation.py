@@ -26,6 +26,8 @@ ALLOWED_FUNCTIONS = {
     "isolate_table": {"shifty_owner", "shifty_dbt"},
     "isolate_new_tables": {"shifty_owner", "shifty_dbt"},
     "find_login": {"shifty_app"},
+    "find_api_key": {"shifty_app"},
+    "find_refresh": {"shifty_app"},
     "create_tenant": {"shifty_app"},
     "enqueue": {"shifty_app"},
     "installation_id": {"shifty_app"},
@@ -33,6 +35,8 @@ ALLOWED_FUNCTIONS = {
     "active_tenants": {"shifty_worker"},
     "follow_user": {"shifty_owner"},
     "follow_tenant": {"shifty_owner"},
+    "follow_api_key": {"shifty_owner"},
+    "follow_refresh": {"shifty_owner"},
 }
 SECURITY_DEFINER = set(ALLOWED_FUNCTIONS) - {"current_tenant", "isolate_table", "isolate_new_tables"}
 

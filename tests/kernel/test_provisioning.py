@@ -18,7 +18,7 @@ from shifty_pipelines.kernel.db import Base
 from shifty_pipelines.kernel.isolation import guard_isolation
 from shifty_pipelines.kernel.migrations import head_revision, migrate
 from shifty_pipelines.kernel.provisioning import NotBootstrapped, provision
-from shifty_pipelines.kernel.roles import RolePasswords
+from shifty_pipelines.kernel.roles import RolePasswords, bootstrap_roles
 from shifty_pipelines.kernel.secret_files import secret_file
 from tests.conftest import INSTALLATION_ID, TestServer
 
@@ -173,3 +173,22 @@ def test_the_database_knows_its_installation(postgres: TestServer, database_name
     with engine.connect() as connection:
         assert str(connection.scalar(text("SELECT platform.installation_id()"))) == INSTALLATION_ID
     engine.dispose()
+
+
+def test_a_database_of_the_version_before_gets_the_new_doors_and_is_refused_until_then(
+    postgres: TestServer, external: str, home: Path
+) -> None:
+    """Revision 0006 with the schema platform of its day: no key or refresh index, no functions for them."""
+    url = postgres.admin_url(external).replace("postgresql+psycopg://", "postgresql://")
+    with postgres.admin(external) as admin:
+        bootstrap_roles(admin, postgres.passwords, INSTALLATION_ID)
+        for function in ("find_api_key(bytea)", "find_refresh(bytea)", "follow_api_key()", "follow_refresh()"):
+            admin.execute(f"DROP FUNCTION platform.{function}")
+        admin.execute("DROP TABLE platform.api_key_index, platform.refresh_index")
+    migrate(postgres.admin_url(external), revision="0006")
+    as_app = postgres.url(external, "shifty_app").replace("postgresql+psycopg://", "postgresql://")
+    with pytest.raises(NotBootstrapped, match="earlier version"):
+        provision(home, as_app)
+    done = provision(home, url)
+    assert (done.revision_before, done.revision_after) == ("0006", head_revision())
+    assert provision(home, as_app).urls.app == done.urls.app

@@ -27,3 +27,11 @@ def test_digests_of_two_tenants_or_purposes_cannot_be_joined() -> None:
 def test_a_lone_surrogate_has_a_digest_too() -> None:
     digests = TenantHmac(MemoryTenantKeys())
     assert digests.digest(TENANT, "item", "\ud800") == digests.digest(TENANT, "item", "\ud800")
+
+
+def test_many_digests_are_those_of_each_text_alone() -> None:
+    pseudonyms = TenantHmac(MemoryTenantKeys())
+    texts = ["a", "", "\ud800", "a"]
+    alone = [pseudonyms.digest(TENANT, "test", text) for text in texts]
+    assert pseudonyms.digests(TENANT, "test", texts) == alone
+    assert pseudonyms.digests(TENANT, "test", []) == []

@@ -23,11 +23,9 @@ from shifty_pipelines.contexts.arcade.schemas import (
     StartBody,
     UndoBody,
 )
-from shifty_pipelines.contexts.curation.schemas import LabelsBody, LabelsOut
 from shifty_pipelines.flows import complete_mission as completing
 from shifty_pipelines.flows import read_mission as reading
 from shifty_pipelines.flows.create_mission import create_mission, create_mission_about_error
-from shifty_pipelines.flows.set_labels import set_labels
 from shifty_pipelines.flows.settle_mission import adjudicate
 from shifty_pipelines.kernel.tenant import UserId
 from shifty_pipelines.services import Services
@@ -42,22 +40,6 @@ def labeler_of(services: Services, call: Call, named: uuid.UUID | None) -> UserI
     if labeler_id != call.actor.user_id:
         services.tenancy.user(labeler_id)
     return labeler_id
-
-
-@missions.get("/api/v1/tenants/{tenant_id}/label-sets")
-def list_label_sets(tenant_id: uuid.UUID, call: CallDep) -> Page[LabelsOut]:
-    """The labels of every mission type that has some."""
-    with call.open() as services:
-        sets = services.curation.label_sets()
-    return Page[LabelsOut](data=[LabelsOut.model_validate(labels) for labels in sets], next_cursor=None)
-
-
-@missions.put("/api/v1/tenants/{tenant_id}/label-sets/{mission_type}")
-def put_label_set(tenant_id: uuid.UUID, mission_type: MissionType, body: LabelsBody, call: CallDep) -> Ok[LabelsOut]:
-    """Name the labels of a mission type; refused while missions of the type are open."""
-    with call.open() as services:
-        set_labels(services, mission_type, body.labels)
-        return Ok[LabelsOut](data=LabelsOut.model_validate(services.curation.label_set(mission_type.value)))
 
 
 @missions.post("/api/v1/tenants/{tenant_id}/missions", status_code=201)

@@ -184,7 +184,8 @@ def _require_scraper(request: Request, platform: Platform) -> None:
         is_local = ipaddress.ip_address(host).is_loopback
     except ValueError:
         is_local = False
-    if not is_local:
+    # A proxy on this machine is near, but whom it speaks for is not.
+    if not is_local or "x-forwarded-for" in request.headers:
         raise Forbidden("Metrics are given to this machine, or for the token in SHIFTY_METRICS_TOKEN.")
 
 

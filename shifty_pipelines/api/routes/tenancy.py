@@ -3,11 +3,12 @@
 import uuid
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
 from shifty_pipelines.api.answers import Cursor, Limit, Message, Ok, Page, decode_cursor, page_of
 from shifty_pipelines.api.catalogue import AUTH, TENANT_MANAGER
+from shifty_pipelines.api.client_address import client_address
 from shifty_pipelines.api.errors import FLAT
 from shifty_pipelines.api.guard import CallDep, PlatformDep
 from shifty_pipelines.api.routing import router_of
@@ -133,18 +134,15 @@ def register(body: Register, platform: PlatformDep) -> Registered:
         ),
         must_be_first=not platform.is_registration_open,
     )
-    return Registered(
-        user=UserBody.model_validate(signed_in.user),
-        token=signed_in.token,
-        tenant=TenantBody.model_validate(tenant),
-    )
+    shown = SignedIn.model_validate(signed_in)
+    return Registered(**shown.model_dump(), tenant=TenantBody.model_validate(tenant))
 
 
 @auth.post("/api/v1/auth/login", **_flat)
-def login(body: Login, platform: PlatformDep) -> SignedIn:
-    """A token for an e-mail address and its password."""
-    signed_in = entrance.sign_in(platform, body.email, body.password)
-    return SignedIn(user=UserBody.model_validate(signed_in.user), token=signed_in.token)
+def login(body: Login, request: Request, platform: PlatformDep) -> SignedIn:
+    """A token for an e-mail address and its password, and a refresh token that renews it at /auth/refresh."""
+    signed_in = entrance.sign_in(platform, body.email, body.password, client_address=client_address(request))
+    return SignedIn.model_validate(signed_in)
 
 
 @auth.post("/api/v1/auth/verify", **_flat)
@@ -155,9 +153,10 @@ def verify(call: CallDep) -> Verified:
 
 @auth.post("/api/v1/auth/logout", **_flat)
 def logout(call: CallDep) -> SignedOut:
-    """Revoke this token's session."""
-    with call.open() as services:
-        services.tenancy.sign_out(call.caller.sign_in_id)
+    """End this token's session, and with it its refresh tokens."""
+    if call.caller.sign_in_id is not None:
+        with call.open() as services:
+            services.tenancy.sign_out(call.caller.sign_in_id)
     return SignedOut(message="Logged out successfully")
 
 

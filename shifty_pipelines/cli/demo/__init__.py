@@ -1,5 +1,7 @@
 """`shifty demo`: the main job on real input, over HTTP and Dagster as people would do it, with visible progress."""
 
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,7 +41,7 @@ def demo(
     with _running_platform(settings, keep=keep) as started, Footprint(_postmaster(settings)) as footprint:
         gateway = f"http://{settings.bind}:{settings.base_port}"
         operator_token = secret_file(settings.home / "secrets", "operator-token")
-        with step("people: two tenants, each with an owner and nine simulated labelers"):
+        with step("people: two tenants, each with an owner and seven simulated labelers"):
             tenants = found_tenants(started.platform, gateway)
         operator = Operator(f"http://127.0.0.1:{settings.dagster_port}", operator_token)
         with started.platform.runs.private("demo") as directory:
@@ -54,6 +56,7 @@ def demo(
 
 @contextmanager
 def _running_platform(settings: Settings, *, keep: bool) -> Iterator[Started]:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is below is stopped, as by Ctrl-C
     with hold(settings.home) as lock:
         with step("database: start, bootstrap, migrate, prove isolation"):
             started = prepare(settings)

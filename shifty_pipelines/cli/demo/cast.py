@@ -13,8 +13,8 @@ from shifty_pipelines.kernel.tenant import Role, TenantId, system_actor
 
 #: The shops whose errors the tenants get; the names of their settings in examples/shop/tenants.
 SHOPS = ("north", "coast")
-#: Two fifths good, two fifths average, one fifth that does not look.
-CROWD = ("good", "good", "good", "average", "average", "average", "average", "spammer", "spammer")
+#: As many as a mission may have slots; one of them does not look.
+CROWD = ("good", "good", "good", "average", "average", "average", "spammer")
 TIMEOUT_S = 120.0
 
 

@@ -122,7 +122,7 @@ def predict(tenant: Tenant, model_id: str, text: str) -> Mapping[str, Any]:
 
 def look_up_f1(rows: Sequence[Mapping[str, Any]], truths: Mapping[str, Truth]) -> float:
     """Macro F1 on the test rows of answering each exception type with the label it had most often in training."""
-    known = [(row["split"], row["label"], truths[row["itemId"]].error_type) for row in rows if row["itemId"] in truths]
+    known = [(row["split"], row["label"], truths[row["rowId"]].error_type) for row in rows if row["rowId"] in truths]
     by_type: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for split, label, error_type in known:
         if split == "train":
@@ -138,8 +138,8 @@ def look_up_f1(rows: Sequence[Mapping[str, Any]], truths: Mapping[str, Truth]) -
 
 def consensus_accuracy(rows: Sequence[Mapping[str, Any]], truths: Mapping[str, Truth]) -> float:
     """Share of rows whose label is the true cause."""
-    known = [row["label"] == truths[row["itemId"]].cause for row in rows if row["itemId"] in truths]
-    return sum(known) / len(known)
+    known = [row["label"] == truths[row["rowId"]].cause for row in rows if row["rowId"] in truths]
+    return float(sum(known) / len(known))
 
 
 def _macro_f1(answers: Sequence[tuple[str, str]]) -> float:

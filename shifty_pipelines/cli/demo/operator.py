@@ -25,6 +25,18 @@ mutation Launch($parameters: ExecutionParams!) {
     ... on PipelineNotFoundError { message } ... on RunConfigValidationInvalid { errors { message } }
   }
 }"""
+BACKFILL = """
+mutation Backfill($parameters: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $parameters) {
+    __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message }
+  }
+}"""
+BACKFILL_STATUS = """
+query Status($backfillId: String!) {
+  partitionBackfillOrError(backfillId: $backfillId) {
+    ... on PartitionBackfill { status partitionStatusCounts { runStatus count } }
+  }
+}"""
 STATUS = """
 query Status($runId: ID!) {
   runOrError(runId: $runId) { __typename ... on Run { status } ... on PythonError { message } }
@@ -75,6 +87,26 @@ class Operator:
         if launched["__typename"] != "LaunchRunSuccess":
             raise RunFailed(job, "(none)", f"{launched['__typename']}: {launched.get('message', '')}")
         return str(launched["run"]["runId"])
+
+    def backfill(self, assets: Sequence[Sequence[str]], tenants: Sequence[str]) -> str:
+        """Materialise assets for several tenants at once; the backfill's id."""
+        for tenant in tenants:
+            self._ask(ADD_PARTITION, key=tenant, repository=REPOSITORY)
+        parameters = {
+            "assetSelection": [{"path": list(path)} for path in assets],
+            "partitionNames": list(tenants),
+            "title": "from labels to versions",
+        }
+        launched = self._ask(BACKFILL, parameters=parameters)["launchPartitionBackfill"]
+        if launched["__typename"] != "LaunchBackfillSuccess":
+            raise RunFailed("backfill", "(none)", f"{launched['__typename']}: {launched.get('message', '')}")
+        return str(launched["backfillId"])
+
+    def backfill_status(self, backfill_id: str) -> tuple[str, Mapping[str, int]]:
+        """The backfill's status, and how many of its runs stand how."""
+        told = self._ask(BACKFILL_STATUS, backfillId=backfill_id)["partitionBackfillOrError"]
+        counts = {entry["runStatus"]: entry["count"] for entry in told["partitionStatusCounts"]}
+        return str(told["status"]), counts
 
     def wait(self, job: str, run_id: str, *, may_fail: bool = False) -> str:
         """Wait until a run has ended; its status.

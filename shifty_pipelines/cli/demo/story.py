@@ -63,7 +63,7 @@ class Story:
         with step("missions: classify_error, one about each error event, three slots"):
             for outcome, count in zip(self.outcomes, self._each(labels.ask_about_errors), strict=True):
                 outcome.missions = count
-        with step("labels: simulated labelers (2/5 good, 2/5 average, 1/5 spammers) claim and answer"):
+        with step("labels: simulated labelers (3 good, 3 average, 1 spammer a tenant) claim and answer"):
             self.competences = labels.label(tenants, self.gateway, self.directory, seed=self.seed)
         self._say_competences()
         with step("curation: consensus, scrubbing, equals, splits, checks, datasets (Dagster job 'curate')"):

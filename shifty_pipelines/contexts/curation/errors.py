@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
 
 from shifty_pipelines.kernel.errors import Conflict, ShiftyError
 
@@ -14,7 +15,8 @@ class LabelSetMissing(Conflict):
     def __init__(self, mission_type: str) -> None:
         super().__init__(
             f"There are no labels for {mission_type} yet. PUT them first: "
-            f'/api/v1/tenants/{{tenantId}}/label-sets/{mission_type} with {{"labels": [...]}}.',
+            f'/api/v1/tenants/{{tenantId}}/label-sets/{mission_type} with {{"labels": [...]}}; '
+            "an import can bring them, `shifty labels import --labels`.",
             missionType=mission_type,
         )
 
@@ -79,6 +81,52 @@ class NoSuchLabelEvent(Conflict):
 
     def __init__(self, assignment_id: uuid.UUID) -> None:
         super().__init__(f"Assignment {assignment_id} has no label that could be taken back.")
+
+
+class ImportFileUnusable(ShiftyError):
+    """A file cannot be imported at all."""
+
+    status = 400
+    code = "curation.import_file"
+
+    def __init__(self, path: Path, problem: str, remedy: str) -> None:
+        super().__init__(f"{path} {problem}. {remedy}")
+
+
+class ImportColumnMissing(ShiftyError):
+    """A column that was asked for is in none of the files."""
+
+    status = 400
+    code = "curation.import_column"
+
+    def __init__(self, column: str, file_name: str, columns: Sequence[str]) -> None:
+        super().__init__(f"{file_name} has no column '{column}'. It has: {', '.join(columns)}.", columns=list(columns))
+
+
+class LabelSetDiffers(Conflict):
+    """The labels given with an import are not the mission type's."""
+
+    code = "curation.label_set_differs"
+
+    def __init__(self, mission_type: str, given: Sequence[str], present: Sequence[str]) -> None:
+        super().__init__(
+            f"{mission_type} has the labels {', '.join(present)}; an import cannot change them to {', '.join(given)}. "
+            "Leave the labels out, or rename the file's while importing.",
+            given=list(given),
+            present=list(present),
+        )
+
+
+class LabelsChangedMeanwhile(Conflict):
+    """Somebody changed the mission type's labels while an import was under way."""
+
+    code = "curation.labels_changed"
+
+    def __init__(self, mission_type: str) -> None:
+        super().__init__(
+            f"The labels of {mission_type} were changed while this import ran; it stopped there. Run it again: rows "
+            "that are there already stay, the others are judged by the new labels."
+        )
 
 
 class InvalidDataset(ShiftyError):

@@ -235,10 +235,16 @@ def _judge(suite: Sequence[Expectation], rows: Columns, given: Mapping[str, Any]
     success = []
     for expectation, judged in zip(suite, expectations, strict=True):
         result = batch.validate(judged, result_format="BOOLEAN_ONLY")
-        if result.exception_info.get("raised_exception"):
+        if _is_broken(result.exception_info):
             raise ExpectationBroken(expectation.name)
         success.append(bool(result.success))
     return success
+
+
+def _is_broken(exceptions: Mapping[str, Any]) -> bool:
+    """Whether an evaluation failed: told at the top, or by each metric under its id."""
+    told = [exceptions, *(value for value in exceptions.values() if isinstance(value, Mapping))]
+    return any(found.get("raised_exception") for found in told)
 
 
 def _filled(arguments: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""What tenancy needs from outside: password hashing and tokens."""
+"""What tenancy needs from outside: password hashing, tokens, and mail."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -42,4 +42,29 @@ class Tokens(Protocol):
 
     def read(self, token: str) -> Claims | None:
         """The claims of a token that is ours and not expired; None for anything else, never an exception."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """One message in plain text; it may hold a secret, so it is shown nowhere."""
+
+    to: str
+    subject: str
+    text: str = field(repr=False)
+
+
+class MailRefused(Exception):  # read by the outbox: it is retried, and in the end dead-lettered
+    """The mail server did not take the message; the text says at which step, never what stood in it."""
+
+
+class Mailer(Protocol):
+    """Hands mail to a server that delivers it."""
+
+    def send(self, mail: Mail) -> None:
+        """Return once the server has taken the message.
+
+        Raises:
+            MailRefused: it did not, or could not be reached safely.
+        """
         ...

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, EmailStr, Field, StringConstraints, computed_field
@@ -11,8 +11,12 @@ from shifty_pipelines.contexts.tenancy.domain import (
     MAX_PASSWORD_CHARS,
     MIN_PASSWORD_CHARS,
     Grant,
+    InvitationStatus,
+    NewApiKey,
+    NewInvitation,
     Plan,
     Region,
+    Scope,
     TenantStatus,
     UserStatus,
 )
@@ -33,6 +37,8 @@ Name = Annotated[
 ]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=50)]
 Password = Annotated[str, StringConstraints(min_length=MIN_PASSWORD_CHARS, max_length=MAX_PASSWORD_CHARS)]
+#: A secret that we made ourselves; ours are shorter.
+Secret = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class Register(RequestBody):
@@ -50,6 +56,60 @@ class Login(RequestBody):
 
     email: Annotated[str, StringConstraints(min_length=1, max_length=320)]
     password: Annotated[str, StringConstraints(min_length=1, max_length=MAX_PASSWORD_CHARS)]
+
+
+class Refresh(RequestBody):
+    """A refresh token that was not used yet."""
+
+    refresh_token: Secret
+
+
+class ChangePassword(RequestBody):
+    """One's present password and the next one."""
+
+    present_password: Annotated[str, StringConstraints(min_length=1, max_length=MAX_PASSWORD_CHARS)]
+    new_password: Password
+
+
+class SetPassword(RequestBody):
+    """A password that the operator of the machine sets for somebody."""
+
+    new_password: Password
+
+
+class Invite(RequestBody):
+    """Whom to invite, and what they will be."""
+
+    email: EmailStr
+    role: Role = Role.MEMBER
+    grants: Annotated[list[Grant], Field(max_length=len(Grant), default_factory=list)]
+    expires_in_days: Annotated[int, Field(ge=1, le=30)] = 7
+
+    def new_invitation(self) -> NewInvitation:
+        """The invitation asked for."""
+        lifetime = timedelta(days=self.expires_in_days)
+        return NewInvitation(email=self.email, role=self.role, grants=frozenset(self.grants), lifetime=lifetime)
+
+
+class AcceptInvitation(RequestBody):
+    """The secret of an invitation's link, and who accepts it; role and grants are the inviter's to say."""
+
+    token: Secret
+    password: Password
+    first_name: Name
+    last_name: Name
+
+
+class CreateApiKey(RequestBody):
+    """A key that acts for oneself, within the scopes."""
+
+    name: Name
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
+    expires_in_days: Annotated[int, Field(ge=1, le=365)] = 90
+
+    def new_key(self) -> NewApiKey:
+        """The key asked for."""
+        return NewApiKey(name=self.name, scopes=frozenset(self.scopes), lifetime=timedelta(days=self.expires_in_days))
 
 
 class CreateTenant(RequestBody):
@@ -143,11 +203,21 @@ class UserBody(WireModel):
     updated_at: datetime
 
 
-class SignedIn(WireModel):
-    """Who signed in, and their token."""
+class Session(WireModel):
+    """A session's token and what renews it; the refresh token is used once."""
+
+    token: str
+    refresh_token: str
+    #: When the token ends; refresh before.
+    expires_at: datetime
+    #: When refreshing ends and one signs in again.
+    session_expires_at: datetime
+
+
+class SignedIn(Session):
+    """Who signed in, and their session."""
 
     user: UserBody
-    token: str
 
 
 class Registered(SignedIn):
@@ -161,3 +231,49 @@ class Verified(WireModel):
 
     valid: Literal[True] = True
     user: UserBody
+
+
+class InvitationBody(WireModel):
+    """An invitation; never its secret."""
+
+    id: uuid.UUID
+    tenant_id: uuid.UUID
+    email: str
+    role: Role
+    grants: list[Grant]
+    status: InvitationStatus
+    invited_by: uuid.UUID | None
+    created_at: datetime
+    expires_at: datetime
+    mailed_at: datetime | None
+    accepted_at: datetime | None
+    accepted_by: uuid.UUID | None
+    revoked_at: datetime | None
+
+
+class InvitedBody(InvitationBody):
+    """A new invitation; link and token are shown this once, and are null when the answer is asked for again."""
+
+    token: str | None
+    link: str | None
+
+
+class ApiKeyBody(WireModel):
+    """An API key; `prefix` tells which one it is, the key itself is not kept."""
+
+    id: uuid.UUID
+    tenant_id: uuid.UUID
+    user_id: uuid.UUID
+    name: str
+    prefix: str
+    scopes: list[Scope]
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class ApiKeyCreated(ApiKeyBody):
+    """A new key; it is shown this once, and null when the answer is asked for again."""
+
+    key: str | None

@@ -53,6 +53,15 @@ CREATE TABLE IF NOT EXISTS platform.login_identities (
   user_id uuid NOT NULL,
   UNIQUE (tenant_id, user_id)
 );
+-- Which tenant a secret belongs to, by its SHA-256: asked before any tenant is known. The secrets themselves are nowhere.
+CREATE TABLE IF NOT EXISTS platform.api_key_index (
+  key_hash bytea PRIMARY KEY CHECK (octet_length(key_hash) = 32),
+  tenant_id uuid NOT NULL REFERENCES platform.tenants
+);
+CREATE TABLE IF NOT EXISTS platform.refresh_index (
+  token_hash bytea PRIMARY KEY CHECK (octet_length(token_hash) = 32),
+  tenant_id uuid NOT NULL REFERENCES platform.tenants
+);
 CREATE TABLE IF NOT EXISTS platform.outbox_queue (
   work_id uuid PRIMARY KEY,
   tenant_id uuid NOT NULL REFERENCES platform.tenants,
@@ -114,6 +123,20 @@ AS $$
   SELECT i.tenant_id, i.user_id
   FROM platform.login_identities i JOIN platform.tenants t ON t.id = i.tenant_id
   WHERE i.email = lower(p_email) AND t.status = 'active'
+$$;
+
+CREATE OR REPLACE FUNCTION platform.find_api_key(p_key_hash bytea) RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT t.id FROM platform.api_key_index i JOIN platform.tenants t ON t.id = i.tenant_id
+  WHERE i.key_hash = p_key_hash AND t.status = 'active'
+$$;
+
+CREATE OR REPLACE FUNCTION platform.find_refresh(p_token_hash bytea) RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT t.id FROM platform.refresh_index i JOIN platform.tenants t ON t.id = i.tenant_id
+  WHERE i.token_hash = p_token_hash AND t.status = 'active'
 $$;
 
 -- Inserts the directory row of a new tenant. With p_must_be_first the call is refused (false) once any tenant exists:
@@ -202,6 +225,30 @@ BEGIN
   RETURN NULL;
 END $$;
 
+CREATE OR REPLACE FUNCTION platform.follow_api_key() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO platform.api_key_index (key_hash, tenant_id) VALUES (NEW.key_hash, NEW.tenant_id);
+  ELSIF TG_OP = 'DELETE' OR NEW.revoked_at IS NOT NULL THEN
+    DELETE FROM platform.api_key_index WHERE key_hash = OLD.key_hash AND tenant_id = OLD.tenant_id;
+  END IF;
+  RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION platform.follow_refresh() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO platform.refresh_index (token_hash, tenant_id) VALUES (NEW.token_hash, NEW.tenant_id);
+  ELSE
+    DELETE FROM platform.refresh_index WHERE token_hash = OLD.token_hash AND tenant_id = OLD.tenant_id;
+  END IF;
+  RETURN NULL;
+END $$;
+
 CREATE OR REPLACE FUNCTION platform.follow_tenant() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -209,6 +256,8 @@ BEGIN
   UPDATE platform.tenants SET slug = NEW.slug, status = NEW.status WHERE id = NEW.tenant_id;
   IF NEW.status = 'deleted' THEN
     DELETE FROM platform.login_identities WHERE tenant_id = NEW.tenant_id;
+    DELETE FROM platform.api_key_index WHERE tenant_id = NEW.tenant_id;
+    DELETE FROM platform.refresh_index WHERE tenant_id = NEW.tenant_id;
   END IF;
   RETURN NULL;
 END $$;
@@ -216,10 +265,11 @@ END $$;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA platform FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION platform.current_tenant() TO shifty_owner, shifty_app, shifty_dbt;
 GRANT EXECUTE ON FUNCTION platform.isolate_table(regclass), platform.isolate_new_tables() TO shifty_owner, shifty_dbt;
-GRANT EXECUTE ON FUNCTION platform.find_login(text), platform.create_tenant(uuid, text, boolean),
-  platform.enqueue(text, uuid), platform.installation_id() TO shifty_app;
+GRANT EXECUTE ON FUNCTION platform.find_login(text), platform.find_api_key(bytea), platform.find_refresh(bytea),
+  platform.create_tenant(uuid, text, boolean), platform.enqueue(text, uuid), platform.installation_id() TO shifty_app;
 GRANT EXECUTE ON FUNCTION platform.claim_work(text, uuid[], uuid[], double precision[], integer, integer),
   platform.active_tenants() TO shifty_worker;
-GRANT EXECUTE ON FUNCTION platform.follow_user(), platform.follow_tenant() TO shifty_owner;
+GRANT EXECUTE ON FUNCTION platform.follow_user(), platform.follow_tenant(), platform.follow_api_key(),
+  platform.follow_refresh() TO shifty_owner;
 
 RESET ROLE;

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from shifty_pipelines.contexts.curation.domain.payloads import MAX_PAYLOAD_BYTES
 from shifty_pipelines.contexts.curation.domain.posterior import posterior
 from shifty_pipelines.contexts.curation.errors import NoSuchLabelEvent, PayloadTooLarge
 from shifty_pipelines.contexts.curation.service import CurationService
-from shifty_pipelines.contexts.curation.service.labelling import MAX_PAYLOAD_BYTES
 from shifty_pipelines.kernel.db import Database
 from shifty_pipelines.kernel.errors import InvalidValue, NotFound
 from shifty_pipelines.kernel.tenant import Role, TenantId, UserId
@@ -172,8 +172,8 @@ def nested(depth: int) -> dict[str, object]:
 
 @pytest.mark.parametrize(
     "payload",
-    [{"marmalade": float("nan")}, {"x": [float("inf")]}, nested(100_000)],
-    ids=["NaN", "infinity", "too deep"],
+    [{"marmalade": float("nan")}, {"x": [float("inf")]}, nested(101), nested(100_000)],
+    ids=["NaN", "infinity", "too deep", "far too deep"],
 )
 def test_a_payload_that_is_no_json_is_refused_without_repeating_it(
     stage: CurationStage, payload: dict[str, object]
@@ -182,6 +182,12 @@ def test_a_payload_that_is_no_json_is_refused_without_repeating_it(
         curation.add_item("classify_error", payload, source="api")
     assert "marmalade" not in str(refusal.value)
     assert refusal.value.status == 400
+
+
+def test_a_payload_may_be_nested_a_hundred_deep(stage: CurationStage) -> None:
+    with stage.curation() as curation:
+        item_id = curation.add_item("classify_error", nested(99), source="api")
+        assert curation.payloads([item_id]) == {item_id: nested(99)}
 
 
 def test_items_and_label_sets_of_another_tenant_do_not_exist(

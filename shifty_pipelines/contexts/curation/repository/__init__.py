@@ -2,9 +2,10 @@
 
 from shifty_pipelines.contexts.curation.repository.datasets import DatasetRows
 from shifty_pipelines.contexts.curation.repository.decisions import DecisionRows
+from shifty_pipelines.contexts.curation.repository.imports import ImportRows
 from shifty_pipelines.contexts.curation.repository.labels import LabelRows
 from shifty_pipelines.kernel.repository import ScopedRepository
 
 
-class CurationRepository(LabelRows, DecisionRows, DatasetRows, ScopedRepository):
+class CurationRepository(LabelRows, ImportRows, DecisionRows, DatasetRows, ScopedRepository):
     """Items, labels, decisions and datasets of one tenant."""

@@ -1,7 +1,7 @@
 """Datasets, their versions, and the rows of versions."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, insert, select, tuple_, update
@@ -68,6 +68,11 @@ class DatasetRows(ScopedRepository):
             )
         )
 
+    def every_current_version(self) -> Sequence[DatasetVersion]:
+        """The version each dataset stands at, in order of dataset."""
+        statement = self.scoped(DatasetVersion).where(DatasetVersion.status == "current")
+        return self.session.scalars(statement.order_by(DatasetVersion.dataset_id)).all()
+
     def version_named(self, dataset_id: uuid.UUID, version: str) -> DatasetVersion | None:
         """The version of a dataset with this content."""
         return self.session.scalar(
@@ -81,10 +86,18 @@ class DatasetRows(ScopedRepository):
         statement = self.scoped(DatasetVersion).where(DatasetVersion.id == version_id)
         return self.session.scalar(statement, execution_options={"populate_existing": True})
 
-    def versions(self, dataset_id: uuid.UUID) -> Sequence[DatasetVersion]:
-        """Every version of a dataset, newest first."""
+    def current_versions(self, dataset_ids: Collection[uuid.UUID]) -> Sequence[DatasetVersion]:
+        """The versions these datasets stand at."""
+        statement = self.scoped(DatasetVersion).where(DatasetVersion.dataset_id.in_(dataset_ids))
+        return self.session.scalars(statement.where(DatasetVersion.status == "current")).all()
+
+    def versions(self, dataset_id: uuid.UUID, *, after: After, limit: int) -> Sequence[DatasetVersion]:
+        """Versions of a dataset, newest first."""
         statement = self.scoped(DatasetVersion).where(DatasetVersion.dataset_id == dataset_id)
-        return self.session.scalars(statement.order_by(DatasetVersion.created_at.desc(), DatasetVersion.id)).all()
+        if after is not None:
+            statement = statement.where(tuple_(DatasetVersion.created_at, DatasetVersion.id) < tuple_(*after))
+        newest_first = statement.order_by(DatasetVersion.created_at.desc(), DatasetVersion.id.desc())
+        return self.session.scalars(newest_first.limit(limit)).all()
 
     def supersede(self, dataset_id: uuid.UUID) -> None:
         """Let no version of a dataset be current."""

@@ -154,6 +154,18 @@ class DecisionRows(ScopedRepository):
             unless=LabelerSkill.algorithm == DECLARED.name,
         )
 
+    def declare_skill(self, labeler_id: uuid.UUID, mission_type: str, *, accuracy: float, at: datetime) -> bool:
+        """Let a labeler count as this accurate whatever a refit says; whether that is new."""
+        row = {
+            "labeler_id": labeler_id,
+            "mission_type": mission_type,
+            "accuracy": accuracy,
+            "algorithm": DECLARED.name,
+            "algorithm_version": DECLARED.version,
+            "updated_at": at,
+        }
+        return bool(self._upsert(LabelerSkill, [row], key=("labeler_id", "mission_type"), stamp="updated_at"))
+
     def put_decisions(self, mission_type: str, decisions: Sequence[Decision], *, at: datetime) -> int:
         """Store the decisions of a mission type in place of the earlier ones; how many changed."""
         rows = [

@@ -1,14 +1,14 @@
 """Label sets, items, labels, and how probable each label of an item is while its labels come in."""
 
 import json
-import re
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from shifty_pipelines.contexts.curation.domain.label_sets import check_labels
+from shifty_pipelines.contexts.curation.domain.payloads import MAX_PAYLOAD_BYTES, size_bytes, stored_form
 from shifty_pipelines.contexts.curation.domain.posterior import posterior
 from shifty_pipelines.contexts.curation.errors import (
-    InvalidLabels,
     LabelSetMissing,
     NoSuchLabelEvent,
     PayloadTooLarge,
@@ -27,12 +27,8 @@ from shifty_pipelines.kernel.tenant import TenantId
 #: 55 to 82 % of the time, 72 % on average; a tenant's own people know their product.
 PRIOR_ACCURACY = 0.8
 
-MAX_PAYLOAD_BYTES = 256 * 1024
 #: Whoever reads a payload later may stand deeper in Python's stack than whoever wrote it: far below its 1,000 frames.
 MAX_PAYLOAD_DEPTH = 100
-
-MIN_LABELS, MAX_LABELS, MAX_LABEL_CHARS = 2, 100, 100
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Labelling(CurationUseCases):
@@ -77,7 +73,7 @@ class Labelling(CurationUseCases):
         Raises:
             InvalidLabels: too few, too many, too long, or two alike.
         """
-        _check_labels(labels)
+        check_labels(labels)
         found = self.repository.set_labels(self.work.ids.new(), mission_type, labels, at=self.work.clock.now())
         self.work.audit.record("label_set.changed", "label_set", found.id, mission_type=mission_type, count=len(labels))
         return found
@@ -230,28 +226,17 @@ def opened_payload(keys: KeySlots, tenant_id: TenantId, item: Item) -> Mapping[s
     return payload
 
 
-def _check_labels(labels: Sequence[str]) -> None:
-    if not MIN_LABELS <= len(labels) <= MAX_LABELS:
-        raise InvalidLabels(f"There are {len(labels)} labels")
-    for label in labels:
-        if not 1 <= len(label) <= MAX_LABEL_CHARS or label != label.strip() or _CONTROL.search(label):
-            raise InvalidLabels(f"{label[:MAX_LABEL_CHARS]!r} cannot be a label")
-    if len(set(labels)) < len(labels):
-        twice = next(label for index, label in enumerate(labels) if label in labels[:index])
-        raise InvalidLabels(f"'{twice}' is there twice")
-
-
 def _payload_text(payload: Mapping[str, Any]) -> str:
     if _is_deeper_than(payload, MAX_PAYLOAD_DEPTH):
         raise InvalidValue("payload", "…", f"a JSON object nested at most {MAX_PAYLOAD_DEPTH} deep")
     try:
-        text = json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = stored_form(payload)
     except (ValueError, TypeError, RecursionError):
         # The exception would carry the value; an item's payload stands in no message and no log.
         raise InvalidValue("payload", "…", "a JSON object without NaN or infinities") from None
-    size_bytes = len(text.encode("utf-8", "surrogatepass"))
-    if size_bytes > MAX_PAYLOAD_BYTES:
-        raise PayloadTooLarge(size_bytes, MAX_PAYLOAD_BYTES)
+    size = size_bytes(text)
+    if size > MAX_PAYLOAD_BYTES:
+        raise PayloadTooLarge(size, MAX_PAYLOAD_BYTES)
     return text
 
 

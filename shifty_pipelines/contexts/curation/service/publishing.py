@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from shifty_pipelines.contexts.curation.domain.dataset_cards import Card
@@ -155,6 +155,10 @@ class Publishing(Deciding, Preparing):
         self.dataset(dataset_id)
         return self.repository.current_version(dataset_id)
 
+    def every_current_version(self) -> Sequence[DatasetVersion]:
+        """The version that each dataset of the tenant stands at, in order of dataset."""
+        return self.repository.every_current_version()
+
     def version(self, version_id: uuid.UUID) -> DatasetVersion:
         """A version.
 
@@ -170,21 +174,26 @@ class Publishing(Deciding, Preparing):
         """A version of this dataset.
 
         Raises:
-            NotFound: no such version, or another dataset's.
+            NotFound: no such dataset in this tenant, or no such version of it.
         """
+        self.dataset(dataset_id)
         found = self.version(version_id)
         if found.dataset_id != dataset_id:
             raise NotFound("Dataset version")
         return found
 
-    def versions(self, dataset_id: uuid.UUID) -> Sequence[DatasetVersion]:
-        """Every version of a dataset, newest first.
+    def current_versions(self, dataset_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, DatasetVersion]:
+        """The versions these datasets stand at, by dataset; those never materialised are missing."""
+        return {found.dataset_id: found for found in self.repository.current_versions(dataset_ids)}
+
+    def versions(self, dataset_id: uuid.UUID, *, after: After = None, limit: int) -> Sequence[DatasetVersion]:
+        """Versions of a dataset, newest first; the next page starts after the last one's `(created_at, id)`.
 
         Raises:
             NotFound: no such dataset in this tenant.
         """
         self.dataset(dataset_id)
-        return self.repository.versions(dataset_id)
+        return self.repository.versions(dataset_id, after=after, limit=limit)
 
     def version_rows(self, version_id: uuid.UUID, *, after: uuid.UUID | None, limit: int) -> Sequence[DatasetRow]:
         """Rows of a version with their lineage, in order of item id; no text.

@@ -1,0 +1,77 @@
+"""Which scope an API key needs for which route, as data beside the permission table. What is not in it, no key opens.
+
+Reading is one scope; every other verb has a row here, or stands in `SESSION_ONLY`. A scope adds nothing: the person's
+role and grants are asked first (`permissions.RULES`).
+"""
+
+from collections.abc import Mapping
+
+from shifty_pipelines.api.permissions import RULES
+from shifty_pipelines.contexts.tenancy.domain import Scope
+from shifty_pipelines.kernel.tenant import Actor
+
+Route = tuple[str, str]
+
+#: (verb, path template) -> scope, for all but GET.
+WRITE_SCOPES: Mapping[Route, Scope] = {
+    ("POST", "/api/v1/auth/verify"): Scope.READ,
+    # governing
+    ("POST", "/api/v1/tenants/{tenant_id}/dead-letters/{event_id}/replay"): Scope.ADMIN,
+    ("PUT", "/api/v1/tenants/{tenant_id}"): Scope.ADMIN,
+    ("PUT", "/api/v1/users/{user_id}"): Scope.ADMIN,
+    ("POST", "/api/v1/tenants/{tenant_id}/invitations"): Scope.ADMIN,
+    ("DELETE", "/api/v1/tenants/{tenant_id}/invitations/{invitation_id}"): Scope.ADMIN,
+    # labelling
+    ("PUT", "/api/v1/tenants/{tenant_id}/label-sets/{mission_type}"): Scope.LABEL,
+    ("POST", "/api/v1/tenants/{tenant_id}/missions"): Scope.LABEL,
+    ("POST", "/api/v1/tenants/{tenant_id}/missions/next"): Scope.LABEL,
+    ("POST", "/api/v1/missions/{mission_id}/assign"): Scope.LABEL,
+    ("POST", "/api/v1/missions/{mission_id}/start"): Scope.LABEL,
+    ("POST", "/api/v1/missions/{mission_id}/complete"): Scope.LABEL,
+    ("POST", "/api/v1/missions/{mission_id}/undo"): Scope.LABEL,
+    ("POST", "/api/v1/missions/{mission_id}/adjudicate"): Scope.LABEL,
+    ("PATCH", "/api/v1/profiles/{user_id}"): Scope.LABEL,
+    # models
+    ("POST", "/api/v1/models"): Scope.TRAIN,
+    ("POST", "/api/v1/models/{model_id}/evaluations"): Scope.TRAIN,
+    ("POST", "/api/v1/models/{model_id}/deploy"): Scope.TRAIN,
+    ("POST", "/api/v1/models/{model_id}/promote"): Scope.TRAIN,
+    ("POST", "/api/v1/models/{model_id}/rollback"): Scope.TRAIN,
+    ("POST", "/api/v1/tenants/{tenant_id}/datasets"): Scope.TRAIN,
+    ("POST", "/api/v1/tenants/{tenant_id}/training-jobs"): Scope.TRAIN,
+    ("POST", "/api/v1/training-jobs/{job_id}/cancel"): Scope.TRAIN,
+    ("POST", "/api/v1/models/{model_id}/predictions"): Scope.PREDICT,
+    # production feedback
+    ("POST", "/api/v1/errors"): Scope.REPORT,
+}
+
+#: For people only: what founds or ends a tenant, belongs to one session, or would let a key outlive itself.
+SESSION_ONLY: frozenset[Route] = frozenset(
+    {
+        ("POST", "/api/v1/tenants"),
+        ("DELETE", "/api/v1/tenants/{tenant_id}"),
+        ("POST", "/api/v1/auth/logout"),
+        ("POST", "/api/v1/auth/password"),
+        ("POST", "/api/v1/tenants/{tenant_id}/api-keys"),
+        ("DELETE", "/api/v1/api-keys/{key_id}"),
+    }
+)
+
+
+def scope_of(verb: str, path: str) -> Scope | None:
+    """The scope that a key needs for this route; None where no key is let in."""
+    return Scope.READ if verb == "GET" else WRITE_SCOPES.get((verb, path))
+
+
+def scopes_open_to(actor: Actor) -> frozenset[Scope]:
+    """The scopes that open at least one route to this person: those that a key of theirs may have.
+
+    `admin` is for owners and admins: all that it would open to others is their own name, and it would open everything
+    on the day they become one.
+    """
+    reachable = frozenset(
+        scope
+        for (verb, path), rule in RULES.items()
+        if not rule.is_open and rule.allows(actor) and (scope := scope_of(verb, path)) is not None
+    )
+    return reachable if actor.is_lead() else reachable - {Scope.ADMIN}
