@@ -91,20 +91,20 @@ class Operator:
     def backfill(self, assets: Sequence[Sequence[str]], tenants: Sequence[str]) -> str:
         """Materialise assets for several tenants at once; the backfill's id."""
         for tenant in tenants:
-            self._ask(ADD_PARTITION, key=tenant, repository=REPOSITORY)
+            self.ask(ADD_PARTITION, key=tenant, repository=REPOSITORY)
         parameters = {
             "assetSelection": [{"path": list(path)} for path in assets],
             "partitionNames": list(tenants),
             "title": "from labels to versions",
         }
-        launched = self._ask(BACKFILL, parameters=parameters)["launchPartitionBackfill"]
+        launched = self.ask(BACKFILL, parameters=parameters)["launchPartitionBackfill"]
         if launched["__typename"] != "LaunchBackfillSuccess":
             raise RunFailed("backfill", "(none)", f"{launched['__typename']}: {launched.get('message', '')}")
         return str(launched["backfillId"])
 
     def backfill_status(self, backfill_id: str) -> tuple[str, Mapping[str, int]]:
         """The backfill's status, and how many of its runs stand how."""
-        told = self._ask(BACKFILL_STATUS, backfillId=backfill_id)["partitionBackfillOrError"]
+        told = self.ask(BACKFILL_STATUS, backfillId=backfill_id)["partitionBackfillOrError"]
         counts = {entry["runStatus"]: entry["count"] for entry in told["partitionStatusCounts"]}
         return str(told["status"]), counts
 
