@@ -38,8 +38,9 @@ class Kill:
         seen = ", ".join(f"{count} x {what}" for what, count in sorted(self.seen.items())) or "nothing"
         outcome = "converged" if not self.complaints else "DID NOT CONVERGE"
         return (
-            f"{self.pair.process:<12}{self.pair.phase:<12}{self.moment:<36}phase over {self.phase_over_s:5.1f} s after the "
-            f"kill, {outcome} {self.converged_s:5.1f} s after, story {self.told_s:5.1f} s; the client saw {seen}"
+            f"{self.pair.process:<12}{self.pair.phase:<12}{self.moment:<36}"
+            f"phase over {self.phase_over_s:5.1f} s after, {outcome} {self.converged_s:5.1f} s after, "
+            f"story {self.told_s:5.1f} s; the client saw {seen}"
         )
 
 
