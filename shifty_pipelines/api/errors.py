@@ -7,6 +7,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from shifty_pipelines.api.answers import FlatRefusal, Refusal
@@ -21,6 +22,8 @@ FLAT = {"x-body-shape": "flat"}
 #: Refusals that are events of security whatever their status.
 AUDITED_CODES = frozenset({"auth.invitation_unusable", "auth.refresh_superseded"})
 _SHOWN_CHARS = 80
+#: The supervisor brings an embedded database back within seconds.
+_DATABASE_BACK_S = 2
 #: Fields whose values are never shown, by a part of their name.
 _SECRET_NAMES = ("password", "token", "secret")
 
@@ -30,6 +33,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ShiftyError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(DBAPIError, _database)
     app.add_exception_handler(Exception, _bug)
 
 
@@ -113,6 +117,23 @@ def _http(request: Request, error: Exception) -> JSONResponse:
     names = {404: "kernel.no_such_route", 405: "kernel.method_not_allowed", 400: "kernel.invalid_request"}
     text = {404: f"No route {request.method} {request.url.path} on this port"}.get(error.status_code, error.detail)
     return refusal(request, status=error.status_code, code=names.get(error.status_code, "kernel.http"), error=text)
+
+
+def _database(request: Request, error: Exception) -> JSONResponse:
+    """The database is down, or went down under the request; whether that was done already nobody knows."""
+    assert isinstance(error, DBAPIError)  # noqa: S101  # registered for this class
+    is_gone = error.connection_invalidated or getattr(error.orig, "sqlstate", "") is None
+    if not is_gone:
+        return _bug(request, error)
+    log.warning("request.without_database", route=request.url.path, error=type(error.orig).__name__)
+    answer = refusal(
+        request,
+        status=503,
+        code="kernel.database_unavailable",
+        error="The database does not answer at present. Ask again in a moment, with the same ids and Idempotency-Key.",
+    )
+    answer.headers["Retry-After"] = str(_DATABASE_BACK_S)
+    return answer
 
 
 def _bug(request: Request, error: Exception) -> JSONResponse:

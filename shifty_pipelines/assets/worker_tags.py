@@ -15,4 +15,15 @@ def record_worker(context: dg.AssetExecutionContext) -> None:
     """Write host, boot, number and start of this process onto the run; call it first in every asset."""
     worker = ProcessIdentity.of(os.getpid())
     if worker is not None:
-        context.instance.add_run_tags(context.run.run_id, {WORKER_TAG: json.dumps(asdict(worker))})
+        context.instance.add_run_tags(context.run.run_id, worker_tags(context.run.run_id, worker))
+
+
+def worker_tags(run_id: str, worker: ProcessIdentity) -> dict[str, str]:
+    """The tag that names a run's worker; with the run, since a run that is done again inherits its parent's tags."""
+    return {WORKER_TAG: json.dumps({"run": run_id, "worker": asdict(worker)})}
+
+
+def worker_of(run: dg.DagsterRun) -> ProcessIdentity | None:
+    """The process that works on this very run, once it has said so."""
+    told = json.loads(run.tags.get(WORKER_TAG, "{}"))
+    return ProcessIdentity(**told["worker"]) if told.get("run") == run.run_id else None

@@ -44,6 +44,11 @@ sensors:
 run_monitoring:
   enabled: true
   free_slots_after_run_end_seconds: 300
+run_retries:
+  # Only runs of jobs that ask for it by tag, and only those that died.
+  enabled: true
+  max_retries: 0
+  retry_on_asset_or_op_failure: false
 concurrency:
   pools:
     granularity: run

@@ -10,6 +10,9 @@ from shifty_pipelines.resources.platform import PlatformResource
 
 #: Tag of a run's tenant: one run of a tenant at a time, so that no tenant starves another.
 TENANT_TAG = "shifty/tenant"
+#: For jobs that nobody asks for again: a run whose worker died is done again from its first step, which overwrites what
+#: was left; one that failed is not (`run_retries` in dagster.yaml).
+DONE_AGAIN = {"dagster/max_retries": "2", "dagster/retry_strategy": "ALL_STEPS"}
 
 
 def nightly(job: Any, *, name: str, cron: str) -> dg.ScheduleDefinition:

@@ -10,7 +10,7 @@ import platform as machine
 
 import dagster as dg
 
-from shifty_pipelines.assets.worker_tags import WORKER_TAG
+from shifty_pipelines.assets.worker_tags import worker_of
 from shifty_pipelines.flows.tend_training import reap
 from shifty_pipelines.kernel.process_identity import ProcessIdentity
 from shifty_pipelines.resources.platform import PlatformResource
@@ -50,8 +50,8 @@ def fail_dead_runs(instance: dg.DagsterInstance, *, server_started_at_s: float) 
 
 
 def _is_orphan(instance: dg.DagsterInstance, run: dg.DagsterRun, server_started_at_s: float) -> bool:
-    if WORKER_TAG in run.tags:
-        worker = ProcessIdentity(**json.loads(run.tags[WORKER_TAG]))
+    worker = worker_of(run)
+    if worker is not None:
         return worker.host == machine.node() and not worker.is_alive()
     if "socket" not in json.loads(run.tags.get(SERVER_TAG, "{}")):
         return False  # launched by something else than this machine's code server

@@ -1,19 +1,26 @@
 """What every port has in common: health, shapes of refusals, bounds of bodies, idempotency keys, pages, documents."""
 
+import dataclasses
 import json
 import re
 import secrets
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from shifty_pipelines.api.app import create_app, create_sidecar
-from shifty_pipelines.api.catalogue import INTEGRATIONS, SERVICES, Service
+from shifty_pipelines.api.catalogue import GATEWAY, INTEGRATIONS, SERVICES, Service
+from shifty_pipelines.api.errors import install_error_handlers
 from shifty_pipelines.bootstrap import Platform
+from shifty_pipelines.kernel.db import Database
 from tests.api.conftest import LABELS, World, error_body, random_id
+from tests.conftest import TestServer
 
 
 def mission_body() -> dict[str, Any]:
@@ -263,3 +270,39 @@ def test_one_item_is_created_labelled_by_two_who_agree_and_settled(world: World)
     for labeler in labelers:
         profile = labeler.data("GET", f"/api/v1/profiles/{labeler.id}")
         assert (profile["xp"], profile["xpPending"], profile["totalMissionsCompleted"]) == (50, 0, 1)
+
+
+def test_while_the_database_is_down_the_answer_says_so_and_that_it_passes(
+    platform: Platform, world: World, tmp_path: Path
+) -> None:
+    nowhere = Database(f"postgresql+psycopg://shifty_app@/shifty?host={tmp_path}", application_name="tests")
+    client = TestClient(create_app(dataclasses.replace(platform, app=nowhere), GATEWAY), raise_server_exceptions=False)
+    headers = {"Authorization": f"Bearer {world.owner.token}"}
+    answer = client.get(f"/api/v1/tenants/{world.tenant_id}/errors", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (503, "kernel.database_unavailable")
+    assert answer.headers["retry-after"] == "2"
+    assert str(tmp_path) not in answer.text
+
+
+def test_a_connection_that_breaks_under_a_request_is_no_bug_of_ours(
+    platform: Platform, postgres: TestServer, database_name: str
+) -> None:
+    app = FastAPI()
+    install_error_handlers(app)
+
+    @app.get("/breaks")
+    def breaks() -> None:
+        with platform.app.platform_transaction() as session:
+            (pid,) = session.execute(text("SELECT pg_backend_pid()")).one()
+            with postgres.admin(database_name) as admin:
+                admin.execute("SELECT pg_terminate_backend(%s)", [pid])
+            session.execute(text("SELECT 1"))
+
+    @app.get("/wrong")
+    def wrong() -> None:
+        with platform.app.platform_transaction() as session:
+            session.execute(text("SELECT 1 / 0"))
+
+    client = TestClient(app, raise_server_exceptions=False)
+    assert client.get("/breaks").status_code == 503
+    assert client.get("/wrong").status_code == 500

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,7 +17,7 @@ import pytest
 from dagster._core.test_utils import create_run_for_test
 
 from shifty_pipelines.assets.training import ADAPTERS
-from shifty_pipelines.assets.worker_tags import WORKER_TAG
+from shifty_pipelines.assets.worker_tags import worker_of, worker_tags
 from shifty_pipelines.bootstrap import Platform
 from shifty_pipelines.contexts.training.domain.jobs import JobKind
 from shifty_pipelines.definitions import build_definitions
@@ -91,7 +92,9 @@ def test_a_run_trains_the_tenants_jobs_and_shows_losses_and_a_passed_gate(
     assert (check.check_name, check.passed) == ("evaluation_gate", True)
     run = instance.get_run_by_id(result.run_id)
     assert run is not None
-    assert json.loads(run.tags[WORKER_TAG])["pid"] == psutil.Process().pid
+    worker = worker_of(run)
+    assert worker is not None
+    assert worker.pid == psutil.Process().pid
 
 
 def test_the_gate_fails_the_run_that_made_a_worse_version(
@@ -184,16 +187,19 @@ def test_a_run_whose_worker_is_gone_is_failed_and_a_living_one_is_left_alone(ins
     own = ProcessIdentity.of(psutil.Process().pid)
     assert own is not None
 
-    def started(worker: ProcessIdentity | None) -> dg.DagsterRun:
-        tags = {} if worker is None else {WORKER_TAG: json.dumps(asdict(worker))}
-        return create_run_for_test(instance, job_name="train", status=dg.DagsterRunStatus.STARTED, tags=tags)
+    def started(worker: ProcessIdentity | None, *, inherited: bool = False) -> dg.DagsterRun:
+        run_id = str(uuid.uuid4())
+        tags = {} if worker is None else worker_tags("its-parent" if inherited else run_id, worker)
+        return create_run_for_test(
+            instance, run_id=run_id, job_name="train", status=dg.DagsterRunStatus.STARTED, tags=tags
+        )
 
     with dead_process() as dead:
-        orphan, living, untold = started(dead), started(own), started(None)
+        orphan, living, untold, again = started(dead), started(own), started(None), started(dead, inherited=True)
         elsewhere = started(ProcessIdentity(**{**asdict(dead), "host": "another-machine"}))
     assert fail_dead_runs(instance, server_started_at_s=time.time()) == 1
-    runs: list[Any] = [instance.get_run_by_id(run.run_id) for run in (orphan, living, untold, elsewhere)]
-    assert [run.status.value for run in runs] == ["FAILURE", "STARTED", "STARTED", "STARTED"]
+    runs: list[Any] = [instance.get_run_by_id(run.run_id) for run in (orphan, living, untold, again, elsewhere)]
+    assert [run.status.value for run in runs] == ["FAILURE", "STARTED", "STARTED", "STARTED", "STARTED"]
 
 
 def test_a_run_whose_worker_died_unnamed_is_failed_once_its_code_server_is_gone(instance: dg.DagsterInstance) -> None:

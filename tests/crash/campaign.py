@@ -29,6 +29,7 @@ class Kill:
     pair: Pair
     moment: str
     seen: Counter[str]
+    phase_over_s: float
     converged_s: float
     told_s: float
     complaints: tuple[str, ...]
@@ -37,7 +38,8 @@ class Kill:
         seen = ", ".join(f"{count} x {what}" for what, count in sorted(self.seen.items())) or "nothing"
         outcome = "converged" if not self.complaints else "DID NOT CONVERGE"
         return (
-            f"{self.pair.process:<12}{self.pair.phase:<12}{self.moment:<24}{outcome} {self.converged_s:6.1f} s after, "
+            f"{self.pair.process:<12}{self.pair.phase:<12}{self.moment:<36}"
+            f"phase over {self.phase_over_s:5.1f} s after, {outcome} {self.converged_s:5.1f} s after, "
             f"story {self.told_s:5.1f} s; the client saw {seen}"
         )
 
@@ -86,7 +88,7 @@ class Campaign:
         story, verdict = self._story()
         length_s = self.lifetimes_s[pair.process, pair.phase] if pair.process in SHORT_LIVED else None
         assassin = Assassin(self.site, pair, share * (length_s or self.durations_s[pair.phase]))
-        began_s = time.monotonic()
+        began_s = phase_over_s = time.monotonic()
         for phase in PHASES:
             if phase == pair.phase:
                 assassin.begin()
@@ -94,6 +96,7 @@ class Campaign:
                     getattr(story, phase)()
                 finally:
                     assassin.end()
+                phase_over_s = time.monotonic()
             else:
                 self._tell(story, phase)
         verdict.await_rest()
@@ -106,6 +109,7 @@ class Campaign:
             pair=pair,
             moment=assassin.moment,
             seen=Counter(story.seen),
+            phase_over_s=phase_over_s - assassin.struck_at_s,
             converged_s=ended_s - assassin.struck_at_s,
             told_s=ended_s - began_s,
             complaints=tuple(complaints),

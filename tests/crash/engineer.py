@@ -1,5 +1,6 @@
 """What an ML engineer does at Dagster's door, and does again while it does not answer."""
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ import httpx
 from shifty_pipelines.cli.demo.operator import Operator, RunFailed
 from tests.crash.client import patiently
 
+#: Dagster's daemon does a run that died again by itself, within this.
+DONE_AGAIN_WITHIN_S = 45.0
 LIVE = ("NOT_STARTED", "QUEUED", "STARTING", "STARTED", "CANCELING")
 RUNS = """
 query Runs($filter: RunsFilter!) {
@@ -27,16 +30,21 @@ class Engineer:
     seen: Counter[str] = field(default_factory=Counter)
 
     def make(self, job: str, tenant: str) -> None:
-        """Have one run of the job succeed: launch it, wait, and launch again if it died."""
+        """Have one run of the job succeed: launch it and wait; launch again if one died and none took its place."""
+        rest_since_s: float | None = None
 
         def once() -> bool | None:
+            nonlocal rest_since_s
             runs = self._runs(tenant, job)
             if any(status == "SUCCESS" for _, status in runs):
                 return True
-            if not any(status in LIVE for _, status in runs):
-                if runs:
-                    self.seen["run failed"] += 1
+            if any(status in LIVE for _, status in runs):
+                rest_since_s = None
+                return None
+            rest_since_s = rest_since_s or time.monotonic()
+            if not runs or time.monotonic() - rest_since_s > DONE_AGAIN_WITHIN_S:
                 self.operator.launch(job, tenant)
+                self.seen.update(["relaunched"] if runs else [])
             return None
 
         self._patiently(once, f"a run of {job}")
