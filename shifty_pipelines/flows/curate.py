@@ -1,7 +1,8 @@
 """From labels to placed rows, step by step for every mission type of a tenant that may go on.
 
 Each step and each check is a unit of work per mission type, in order of name: a type that fails stops itself and nobody
-else, and its previous dataset stays current.
+else, and its previous dataset stays current. Between two of them another run may make rows anew, so each asks again,
+under the mission type's lock, whether the type may go on.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -64,6 +65,8 @@ def run_step(workshop: Workshop, tenant_id: TenantId, asset: str) -> Mapping[str
     figures: dict[str, Figures] = {}
     for mission_type in types_for(workshop, tenant_id, asset):
         with workshop.open(actor) as services:
+            if not services.curation.may_go_on(asset, mission_type):
+                continue  # another run has made rows before this asset anew; what follows of them is its own to make
             services.curation.begin(asset, mission_type)
             figures[mission_type] = STEPS[asset](services.curation, mission_type)
     return figures

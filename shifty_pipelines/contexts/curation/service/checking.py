@@ -37,12 +37,25 @@ class Checking(Deciding, Preparing):
             raise NothingToCurate(self.repository.mission_types())
         return found
 
+    def may_go_on(self, asset: str, mission_type: str) -> bool:
+        """Whether a mission type has still passed everything before `asset`; that stands until the transaction ends.
+
+        Whoever asked earlier, in another transaction, may have been overtaken by a run that made rows anew.
+        """
+        self.repository.lock_pipeline(mission_type)
+        return mission_type in self.open_types(asset)
+
     def begin(self, asset: str, mission_type: str) -> None:
-        """The asset is about to be made anew: what was said of its rows, and of those made of them, is no longer so."""
+        """The asset is about to be made anew: what was said of its rows, and of those made of them, is no longer so.
+
+        Nobody judges or publishes the mission type's rows from here until the transaction ends.
+        """
+        self.repository.lock_pipeline(mission_type)
         self.repository.forget_verdicts(mission_type, ASSETS[ASSETS.index(asset) :])
 
     def check(self, asset: str, mission_type: str) -> Sequence[Verdict]:
-        """Judge the rows of an asset and store the verdicts."""
+        """Judge the rows of an asset and store the verdicts, while nobody makes them anew."""
+        self.repository.lock_pipeline(mission_type)
         rows = self._frames[asset](mission_type)
         verdicts = validate(asset, rows, self.label_set_of(mission_type))
         now = self.work.clock.now()
