@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import Query
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
@@ -18,6 +19,15 @@ T = TypeVar("T")
 MAX_PAGE = 200
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 Cursor = Annotated[str | None, Query(max_length=200)]
+
+
+class AnyTextResponse(JSONResponse):
+    """JSON that can always be sent: half a character, for which UTF-8 has no bytes, is written as JSON's own escape."""
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        written = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return written.encode("utf-8", "backslashreplace")
 
 
 class Ok(BaseModel, Generic[T]):

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
-from shifty_pipelines.api.answers import FlatRefusal, Refusal
+from shifty_pipelines.api.answers import AnyTextResponse, FlatRefusal, Refusal
 from shifty_pipelines.api.client_address import client_address
 from shifty_pipelines.api.guard import Call
 from shifty_pipelines.kernel.errors import ShiftyError, TooMany
@@ -50,7 +50,7 @@ def refusal(request: Request, *, status: int, code: str, error: str, details: An
     # `details` is left out where there are none, so that two 404s are equal but for the request id.
     content = body.model_dump(mode="json", by_alias=True, exclude={"details"} if details is None else None)
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None  # noqa: PLR2004
-    return JSONResponse(content, status_code=status, headers=headers)
+    return AnyTextResponse(content, status_code=status, headers=headers)
 
 
 def _refused(request: Request, error: Exception) -> JSONResponse:

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from shifty_pipelines.api.answers import FlatRefusal, Refusal
+from shifty_pipelines.api.answers import AnyTextResponse, FlatRefusal, Refusal
 from shifty_pipelines.api.catalogue import Service
 from shifty_pipelines.api.guard import GuardedRoute
 
@@ -22,6 +22,7 @@ def router_of(service: Service, *, is_flat: bool = False) -> APIRouter:
     model = FlatRefusal if is_flat else Refusal
     return APIRouter(
         route_class=GuardedRoute,
+        default_response_class=AnyTextResponse,
         tags=[service.name],
         responses={status: {"model": model, "description": reason} for status, reason in _REASONS.items()},
     )

@@ -1,10 +1,13 @@
 """What stands on the wire: camelCase JSON, and how request bodies treat fields nobody asked for."""
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import structlog
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel
+
+from shifty_pipelines.kernel.characters import SURROGATE
 
 log = structlog.get_logger()
 
@@ -25,13 +28,18 @@ class WireModel(BaseModel):
 
 
 class RequestBody(BaseModel):
-    """A request body: camelCase names; unknown fields are ignored and logged, server-owned ones refused (400)."""
+    """A request body: camelCase names; unknown fields are ignored and logged, server-owned ones refused (400).
+
+    So are lone surrogates, but in the fields that are sealed exactly as they came.
+    """
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=False, extra="ignore", hide_input_in_errors=True, allow_inf_nan=False
     )
     #: Server-owned names that this body may carry all the same, e.g. `status` where a person sets a status.
     may_set: ClassVar[frozenset[str]] = frozenset()
+    #: Fields that may hold lone surrogates: sealed texts, and bodies within this one, which look for themselves.
+    any_text: ClassVar[frozenset[str]] = frozenset()
 
     @model_validator(mode="before")
     @classmethod
@@ -46,3 +54,23 @@ class RequestBody(BaseModel):
         if strangers:
             log.info("request.unknown_fields", body=cls.__name__, fields=sorted(strangers)[:20])
         return body
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_half_characters(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.field_name not in cls.any_text and any(SURROGATE.search(text) for text in _texts(value)):
+            raise ValueError("half a character (a lone surrogate) is in it; send Unicode text")
+        return value
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text and key of a JSON value; without recursion, for nobody has looked at its depth yet."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict):
+            waiting.extend((*one.keys(), *one.values()))
+        elif isinstance(one, list):
+            waiting.extend(one)

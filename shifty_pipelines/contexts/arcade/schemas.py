@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
@@ -35,6 +35,8 @@ FencingToken = Annotated[int, Field(ge=1, lt=2**63)]
 
 class CreateMissionBody(RequestBody):
     """A question about one item; what is left out gets its type's default."""
+
+    any_text: ClassVar[frozenset[str]] = frozenset({"payload"})
 
     type: MissionType
     title: Title
@@ -109,6 +111,8 @@ class ResultBody(RequestBody):
 
 class CompleteBody(StartBody):
     """A mission's answer; the fencing token says for which assignment it was worked out."""
+
+    any_text: ClassVar[frozenset[str]] = frozenset({"result"})
 
     result: ResultBody
     fencing_token: FencingToken | None = None

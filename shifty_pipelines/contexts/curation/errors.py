@@ -30,7 +30,7 @@ class InvalidLabels(ShiftyError):
     def __init__(self, problem: str) -> None:
         super().__init__(
             f"{problem}. A label set has 2 to 100 different labels of 1 to 100 characters each, "
-            "without control characters and without spaces around them.",
+            "without control characters, lone surrogates and spaces around them.",
             field="labels",
         )
 

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -20,6 +20,8 @@ from shifty_pipelines.kernel.wire import RequestBody, WireModel
 
 class ReportedError(RequestBody):
     """One error as a source sends it."""
+
+    any_text: ClassVar[frozenset[str]] = frozenset({"message", "stack_trace", "endpoint", "user_id", "metadata"})
 
     #: Accepted where it is the caller's own.
     tenant_id: uuid.UUID | None = None
