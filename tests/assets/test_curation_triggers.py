@@ -8,6 +8,8 @@ import dagster as dg
 
 from shifty_pipelines.contexts.curation.domain.datasets import DEFAULT_NAME, Recipe
 from shifty_pipelines.definitions import build_definitions
+from shifty_pipelines.flows.curate import check_step, run_step
+from shifty_pipelines.flows.publish_datasets import publish_datasets
 from shifty_pipelines.flows.tend_curation import due_curations
 from shifty_pipelines.jobs.curation import nightly_curation
 from shifty_pipelines.kernel.tenant import system_actor
@@ -127,6 +129,23 @@ def test_the_same_labels_are_claimed_once_whoever_asks(site: Site) -> None:
             claims.append(services.curation.claim_training(version.id))
     assert claims == [True, False, False]
     assert site.dataset().name == DEFAULT_NAME
+
+
+def test_labels_that_a_version_never_saw_are_not_claimed_with_it(site: Site) -> None:
+    with site.curation() as curation:
+        item_id = fill(curation, 40)[0]
+    for asset in ("labels", "consensus_labels", "scrubbed_items", "unique_items", "splits"):
+        run_step(site.platform, site.tenant_id, asset)
+        check_step(site.platform, site.tenant_id, asset)
+    with site.curation() as curation:  # after the consensus
+        label(curation, item_id, LABELS[0], labelers=[uuid.uuid4() for _ in range(100)])
+    publish_datasets(site.platform, site.tenant_id)
+    version = site.current()
+    assert version is not None
+    assert version.label_count == 120
+    with site.curation() as curation:
+        assert curation.claim_training(version.id)
+    assert site.dataset().labels_at_last_training == 120
 
 
 def deliver(site: Site) -> None:
