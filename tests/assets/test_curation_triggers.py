@@ -41,11 +41,11 @@ def test_each_crossing_of_the_threshold_asks_for_one_run_with_a_key_of_its_own(s
     give_labels(site, 99)
     assert asked(site) == []
     give_labels(site, 1)
-    assert asked(site) == [f"{site.tenant_id}:{TYPE}:1"]
+    assert asked(site) == [f"{site.tenant_id}:{TYPE}:100:1"]
     give_labels(site, 99)
-    assert asked(site) == [f"{site.tenant_id}:{TYPE}:1"]  # asked twice for one key, Dagster runs once
+    assert asked(site) == [f"{site.tenant_id}:{TYPE}:100:1"]  # asked twice for one key, Dagster runs once
     give_labels(site, 1)
-    assert asked(site) == [f"{site.tenant_id}:{TYPE}:2"]
+    assert asked(site) == [f"{site.tenant_id}:{TYPE}:100:2"]
 
 
 def test_the_lowest_threshold_of_a_mission_types_datasets_counts(site: Site) -> None:
@@ -55,7 +55,17 @@ def test_the_lowest_threshold_of_a_mission_types_datasets_counts(site: Site) -> 
     assert asked(site) == []
     with site.curation() as curation:
         curation.add_dataset(Recipe(mission_type=TYPE, name="eager", train_after_new_labels=20))
-    assert asked(site) == [f"{site.tenant_id}:{TYPE}:2"]
+    assert asked(site) == [f"{site.tenant_id}:{TYPE}:20:2"]
+
+
+def test_a_crossing_of_a_higher_threshold_has_a_key_that_no_lower_one_had(site: Site) -> None:
+    with site.curation() as curation:
+        eager = curation.add_dataset(Recipe(mission_type=TYPE, name="eager", train_after_new_labels=20)).id
+    give_labels(site, 50)
+    before = asked(site)
+    with site.curation() as curation:
+        curation.dataset(eager).train_after_new_labels = 25
+    assert set(before) & set(asked(site)) == set()  # two crossings again, of another threshold
 
 
 def test_a_dataset_that_never_asks_leaves_the_default_one_asking(site: Site) -> None:
