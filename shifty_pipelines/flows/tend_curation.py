@@ -13,10 +13,11 @@ from shifty_pipelines.services import Services
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueCuration:
-    """A tenant whose labels of one mission type crossed the threshold once more; `crossing` counts the times."""
+    """A tenant whose labels of one mission type crossed this threshold once more; `crossing` counts the times."""
 
     tenant_id: TenantId
     mission_type: str
+    threshold: int
     crossing: int
 
 
@@ -31,7 +32,9 @@ def due_curations(workshop: Workshop) -> Sequence[DueCuration]:
         with workshop.open(system_actor(tenant_id)) as services:
             backlog = services.curation.label_backlog()
         due += [
-            DueCuration(tenant_id=tenant_id, mission_type=mission_type, crossing=count // threshold)
+            DueCuration(
+                tenant_id=tenant_id, mission_type=mission_type, threshold=threshold, crossing=count // threshold
+            )
             for mission_type, (count, threshold) in sorted(backlog.items())
             if count >= threshold
         ]

@@ -18,7 +18,7 @@ INTERVAL_S = 30
     name="new_labels",
 )
 def new_labels(platform: PlatformResource) -> dg.SensorResult:
-    """One run each time a tenant's labels of a mission type cross the threshold; the run key holds the crossing."""
+    """One run each time a tenant's labels of a mission type cross the threshold; the run key holds both."""
     with platform.opened() as opened:
         due = due_curations(opened)
     names = sorted({str(curation.tenant_id) for curation in due})
@@ -32,7 +32,7 @@ def new_labels(platform: PlatformResource) -> dg.SensorResult:
 def _request(curation: DueCuration) -> dg.RunRequest:
     tenant = str(curation.tenant_id)
     return dg.RunRequest(
-        run_key=f"{tenant}:{curation.mission_type}:{curation.crossing}",
+        run_key=f"{tenant}:{curation.mission_type}:{curation.threshold}:{curation.crossing}",
         partition_key=tenant,
         tags={TENANT_TAG: tenant},
     )

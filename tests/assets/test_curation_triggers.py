@@ -8,6 +8,8 @@ import dagster as dg
 
 from shifty_pipelines.contexts.curation.domain.datasets import DEFAULT_NAME, Recipe
 from shifty_pipelines.definitions import build_definitions
+from shifty_pipelines.flows.curate import check_step, run_step
+from shifty_pipelines.flows.publish_datasets import publish_datasets
 from shifty_pipelines.flows.tend_curation import due_curations
 from shifty_pipelines.jobs.curation import nightly_curation
 from shifty_pipelines.kernel.tenant import system_actor
@@ -39,11 +41,11 @@ def test_each_crossing_of_the_threshold_asks_for_one_run_with_a_key_of_its_own(s
     give_labels(site, 99)
     assert asked(site) == []
     give_labels(site, 1)
-    assert asked(site) == [f"{site.tenant_id}:{TYPE}:1"]
+    assert asked(site) == [f"{site.tenant_id}:{TYPE}:100:1"]
     give_labels(site, 99)
-    assert asked(site) == [f"{site.tenant_id}:{TYPE}:1"]  # asked twice for one key, Dagster runs once
+    assert asked(site) == [f"{site.tenant_id}:{TYPE}:100:1"]  # asked twice for one key, Dagster runs once
     give_labels(site, 1)
-    assert asked(site) == [f"{site.tenant_id}:{TYPE}:2"]
+    assert asked(site) == [f"{site.tenant_id}:{TYPE}:100:2"]
 
 
 def test_the_lowest_threshold_of_a_mission_types_datasets_counts(site: Site) -> None:
@@ -53,7 +55,17 @@ def test_the_lowest_threshold_of_a_mission_types_datasets_counts(site: Site) -> 
     assert asked(site) == []
     with site.curation() as curation:
         curation.add_dataset(Recipe(mission_type=TYPE, name="eager", train_after_new_labels=20))
-    assert asked(site) == [f"{site.tenant_id}:{TYPE}:2"]
+    assert asked(site) == [f"{site.tenant_id}:{TYPE}:20:2"]
+
+
+def test_a_crossing_of_a_higher_threshold_has_a_key_that_no_lower_one_had(site: Site) -> None:
+    with site.curation() as curation:
+        eager = curation.add_dataset(Recipe(mission_type=TYPE, name="eager", train_after_new_labels=20)).id
+    give_labels(site, 50)
+    before = asked(site)
+    with site.curation() as curation:
+        curation.dataset(eager).train_after_new_labels = 25
+    assert set(before) & set(asked(site)) == set()  # two crossings again, of another threshold
 
 
 def test_a_dataset_that_never_asks_leaves_the_default_one_asking(site: Site) -> None:
@@ -127,6 +139,23 @@ def test_the_same_labels_are_claimed_once_whoever_asks(site: Site) -> None:
             claims.append(services.curation.claim_training(version.id))
     assert claims == [True, False, False]
     assert site.dataset().name == DEFAULT_NAME
+
+
+def test_labels_that_a_version_never_saw_are_not_claimed_with_it(site: Site) -> None:
+    with site.curation() as curation:
+        item_id = fill(curation, 40)[0]
+    for asset in ("labels", "consensus_labels", "scrubbed_items", "unique_items", "splits"):
+        run_step(site.platform, site.tenant_id, asset)
+        check_step(site.platform, site.tenant_id, asset)
+    with site.curation() as curation:  # after the consensus
+        label(curation, item_id, LABELS[0], labelers=[uuid.uuid4() for _ in range(100)])
+    publish_datasets(site.platform, site.tenant_id)
+    version = site.current()
+    assert version is not None
+    assert version.label_count == 120
+    with site.curation() as curation:
+        assert curation.claim_training(version.id)
+    assert site.dataset().labels_at_last_training == 120
 
 
 def deliver(site: Site) -> None:

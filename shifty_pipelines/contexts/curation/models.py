@@ -73,7 +73,7 @@ class LabelerSkill(Base):
 
 
 class ConsensusLabel(Base):
-    """What an item is, and how probable that is; one row per labelled item."""
+    """What an item is, how probable that is, and the label events that were counted; one row per labelled item."""
 
     __tablename__ = "consensus_labels"
 
@@ -87,6 +87,18 @@ class ConsensusLabel(Base):
     algorithm: Mapped[str]
     algorithm_version: Mapped[int]
     decided_at: Mapped[datetime]
+    label_event_ids: Mapped[list[uuid.UUID]] = mapped_column(ARRAY(Uuid))
+
+
+class ConsensusReading(Base):
+    """How many label events of a mission type there were, tombstones included, when its last consensus read them."""
+
+    __tablename__ = "consensus_readings"
+
+    tenant_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    mission_type: Mapped[str] = mapped_column(primary_key=True)
+    label_event_count: Mapped[int] = mapped_column(BigInteger)
+    read_at: Mapped[datetime]
 
 
 class ItemScrub(Base):
@@ -165,7 +177,7 @@ class Dataset(TenantRow):
 
 
 class DatasetVersion(TenantRow):
-    """The rows a recipe gave at one moment, immutable, named by their content; `label_count` are label events seen."""
+    """The rows a recipe gave at one moment, immutable, named by content; `label_count`: events its consensus saw."""
 
     __tablename__ = "dataset_versions"
     __table_args__ = (ForeignKeyConstraint(["tenant_id", "dataset_id"], ["datasets.tenant_id", "datasets.id"]),)

@@ -281,6 +281,42 @@ def test_a_row_whose_labels_were_taken_back_since_is_none(stage: CuratingStage) 
     assert items[0] not in stage.rows()
 
 
+def lineages(stage: CuratingStage) -> dict[uuid.UUID, set[uuid.UUID]]:
+    """Label events by item of the rows that the default dataset would take now."""
+    with stage.curation() as curation:
+        (dataset,) = curation.datasets_of(TYPE)
+        return {row.item_id: set(row.label_event_ids) for row in curation.rows_of(dataset)}
+
+
+def test_a_rows_lineage_is_what_its_decision_counted(stage: CuratingStage) -> None:
+    items = stage.fill(24)
+    source, outside = uuid.UUID(int=50), uuid.UUID(int=51)
+    declare(stage, source, 0.97)
+    counted = set(stage.say(items[0], LABELS[0], labelers=[source]))
+    counted |= set(stage.say(items[0], LABELS[0], labelers=[stage.lead], source="adjudication"))
+    stage.say(items[0], "no label of the set", labelers=[outside])
+    counted |= {event for (event,) in stage.query(
+        "SELECT id FROM label_events WHERE item_id = :i AND labeler_id = ANY(:crowd)", i=items[0], crowd=[*LABELERS]
+    )}  # fmt: skip
+    stage.steps()
+    later = stage.say(items[0], LABELS[1], labelers=[uuid.UUID(int=52)])  # and contradicts
+    assert lineages(stage)[items[0]] == counted
+    stage.steps()
+    assert lineages(stage)[items[0]] == counted | set(later)
+
+
+def test_a_row_of_which_a_counted_label_was_taken_back_waits_for_the_next_consensus(stage: CuratingStage) -> None:
+    items = stage.fill(24)
+    stage.steps()
+    events = lineages(stage)[items[0]]
+    gone = min(events)
+    with stage.curation() as curation:
+        take_back(curation, items[0], [gone])
+    assert set(lineages(stage)) == set(items[1:])
+    stage.steps()
+    assert lineages(stage)[items[0]] == events - {gone}
+
+
 # -------------------------------------------------------------------------------------------------------------- splits
 
 

@@ -149,9 +149,9 @@ def test_the_waterfall_counts_what_each_step_leaves_and_takes() -> None:
 def test_the_numbers_of_a_card_are_those_of_its_rows() -> None:
     events = tuple(uuid.UUID(int=n) for n in range(10))
     rows = [
-        row(1).with_lineage(events[:2]),
-        row(2, label="question", posterior=0.91).with_lineage(events[2:3]),
-        row(3, split="test", group_id=uuid.UUID(int=1), posterior=0.99).with_lineage(events[3:6]),
+        row(1, label_event_ids=tuple(events[:2])),
+        row(2, label="question", posterior=0.91, label_event_ids=tuple(events[2:3])),
+        row(3, split="test", group_id=uuid.UUID(int=1), posterior=0.99, label_event_ids=tuple(events[3:6])),
     ]
     funnel = Funnel(items=5, labelled=4, decided=3, kept=3, unique=3)
     card = Card(

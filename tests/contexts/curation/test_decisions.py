@@ -30,7 +30,7 @@ def fitted(posterior: list[list[float]]) -> Consensus:
 
 
 def ruling(item_id: uuid.UUID, label: str, *, basis: Basis = Basis.ADJUDICATION, posterior: float = 1.0) -> Ruling:
-    return Ruling(item_id=item_id, label=label, posterior=posterior, basis=basis)
+    return Ruling(item_id=item_id, label_event_id=uuid.uuid4(), label=label, posterior=posterior, basis=basis)
 
 
 def declared(item_id: uuid.UUID, label: str) -> Ruling:

@@ -9,7 +9,7 @@ import re
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from shifty_pipelines.contexts.curation.domain.decisions import MIN_POSTERIOR
@@ -77,10 +77,6 @@ class CandidateRow:
     group_id: uuid.UUID
     split: str
     label_event_ids: tuple[uuid.UUID, ...] = ()
-
-    def with_lineage(self, event_ids: Iterable[uuid.UUID]) -> "CandidateRow":
-        """The same row, knowing the label events that made its label."""
-        return replace(self, label_event_ids=tuple(event_ids))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,7 @@ class Ruling:
     """A label that stands above the crowd: a lead's adjudication (posterior 1) or a declared source's answer."""
 
     item_id: uuid.UUID
+    label_event_id: uuid.UUID
     label: str
     posterior: float
     basis: Basis

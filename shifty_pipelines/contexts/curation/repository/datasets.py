@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, any_, exists, func, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_leave
 
 from shifty_pipelines.contexts.curation.domain.datasets import CandidateRow
@@ -16,6 +16,7 @@ from shifty_pipelines.contexts.curation.models import (
     ItemGroup,
     ItemScrub,
     ItemSplit,
+    LabelEvent,
 )
 from shifty_pipelines.kernel.repository import ScopedRepository
 
@@ -143,13 +144,17 @@ class DatasetRows(ScopedRepository):
         return self.session.scalars(statement).all()
 
     def placed(self, mission_type: str) -> Iterator[CandidateRow]:
-        """Items of a mission type that are decided, kept, unique and placed, in order of item id; without lineage."""
+        """Items of a mission type that are decided, kept, unique and placed, with lineage, in order of item id.
+
+        A decision of which a counted label was taken back since is none until the next consensus.
+        """
         statement = (
             select(
                 ConsensusLabel.item_id,
                 ConsensusLabel.label,
                 ConsensusLabel.posterior,
                 ConsensusLabel.label_count,
+                ConsensusLabel.label_event_ids,
                 ItemGroup.group_id,
                 ItemSplit.split,
             )
@@ -161,10 +166,12 @@ class DatasetRows(ScopedRepository):
                 ConsensusLabel.mission_type == mission_type,
                 ItemScrub.outcome == "kept",
                 ItemGroup.outcome == "unique",
+                func.cardinality(ConsensusLabel.label_event_ids) > 0,
+                ~_is_shaken(),
             )
             .order_by(ConsensusLabel.item_id)
         )
-        for item_id, label, posterior, label_count, group_id, split in self.session.execute(statement):
+        for item_id, label, posterior, label_count, event_ids, group_id, split in self.session.execute(statement):
             yield CandidateRow(
                 item_id=item_id,
                 label=label,
@@ -172,8 +179,18 @@ class DatasetRows(ScopedRepository):
                 label_count=label_count,
                 group_id=group_id,
                 split=split,
+                label_event_ids=tuple(event_ids),
             )
 
 
 def _same_item(model: type[ItemScrub | ItemGroup | ItemSplit]) -> ColumnElement[bool]:
     return and_(model.tenant_id == ConsensusLabel.tenant_id, model.item_id == ConsensusLabel.item_id)
+
+
+def _is_shaken() -> ColumnElement[bool]:
+    """A label that the decision counted was taken back since."""
+    return exists().where(
+        LabelEvent.tenant_id == ConsensusLabel.tenant_id,
+        LabelEvent.item_id == ConsensusLabel.item_id,
+        LabelEvent.tombstones == any_(ConsensusLabel.label_event_ids),
+    )

@@ -13,7 +13,6 @@ from sqlalchemy import (
     Uuid,
     all_,
     and_,
-    any_,
     delete,
     exists,
     func,
@@ -28,6 +27,7 @@ from shifty_pipelines.contexts.curation.domain.decisions import DECLARED, Basis,
 from shifty_pipelines.contexts.curation.domain.votes import RawVote
 from shifty_pipelines.contexts.curation.models import (
     ConsensusLabel,
+    ConsensusReading,
     ExpectationVerdict,
     Item,
     ItemGroup,
@@ -83,22 +83,23 @@ class DecisionRows(ScopedRepository):
 
     # ----------------------------------------------------------------------------------------------------------- votes
 
-    def votes(self, mission_type: str) -> Iterator[RawVote]:
-        """The crowd's labels that count: not taken back, no adjudication, not from a declared source."""
+    def votes(self, mission_type: str) -> Iterator[tuple[RawVote, uuid.UUID]]:
+        """The crowd's labels that count, with their events: not taken back, no adjudication, no declared source."""
         statement = (
-            select(LabelEvent.item_id, LabelEvent.labeler_id, LabelEvent.label)
+            select(LabelEvent.item_id, LabelEvent.labeler_id, LabelEvent.label, LabelEvent.id)
             .join(Item, _own_item())
             .where(LabelEvent.tenant_id == self.tenant_id, Item.mission_type == mission_type, _is_live())
             .where(LabelEvent.source != "adjudication", self._declared_accuracy(mission_type).is_(None))
         )
-        for item_id, labeler_id, label in self.session.execute(statement, execution_options={"yield_per": FETCH}):
-            yield str(item_id), str(labeler_id), str(label)
+        found = self.session.execute(statement, execution_options={"yield_per": FETCH})
+        for item_id, labeler_id, label, event_id in found:
+            yield (str(item_id), str(labeler_id), str(label)), event_id
 
     def rulings(self, mission_type: str, labels: Collection[str]) -> list[Ruling]:
         """Answers that stand above the crowd, in the order in which they were given, those of the label set only."""
         accuracy = self._declared_accuracy(mission_type)
         statement = (
-            select(LabelEvent.item_id, LabelEvent.label, LabelEvent.source, accuracy)
+            select(LabelEvent.item_id, LabelEvent.id, LabelEvent.label, LabelEvent.source, accuracy)
             .join(Item, _own_item())
             .where(LabelEvent.tenant_id == self.tenant_id, Item.mission_type == mission_type, _is_live())
             .where(or_(LabelEvent.source == "adjudication", accuracy.is_not(None)))
@@ -107,28 +108,14 @@ class DecisionRows(ScopedRepository):
         return [
             Ruling(
                 item_id=item_id,
+                label_event_id=event_id,
                 label=label,
                 posterior=1.0 if source == "adjudication" else declared,
                 basis=Basis.ADJUDICATION if source == "adjudication" else Basis.DECLARED,
             )
-            for item_id, label, source, declared in self.session.execute(statement)
+            for item_id, event_id, label, source, declared in self.session.execute(statement)
             if label is not None and label in labels
         ]
-
-    def label_event_ids(
-        self, item_ids: Collection[uuid.UUID], labels: Collection[str]
-    ) -> Mapping[uuid.UUID, list[uuid.UUID]]:
-        """The label events that count, per item, in order of time: those of the label set that nobody took back."""
-        found: dict[uuid.UUID, list[uuid.UUID]] = {}
-        statement = (
-            select(LabelEvent.item_id, LabelEvent.id)
-            .where(LabelEvent.tenant_id == self.tenant_id, LabelEvent.item_id == any_(_array(item_ids)), _is_live())
-            .where(LabelEvent.label.in_(labels))
-            .order_by(LabelEvent.created_at, LabelEvent.id)
-        )
-        for item_id, event_id in self.session.execute(statement):
-            found.setdefault(item_id, []).append(event_id)
-        return found
 
     def _declared_accuracy(self, mission_type: str) -> ScalarSelect[float]:
         return (
@@ -166,8 +153,19 @@ class DecisionRows(ScopedRepository):
         }
         return bool(self._upsert(LabelerSkill, [row], key=("labeler_id", "mission_type"), stamp="updated_at"))
 
-    def put_decisions(self, mission_type: str, decisions: Sequence[Decision], *, at: datetime) -> int:
-        """Store the decisions of a mission type in place of the earlier ones; how many changed."""
+    def put_decisions(
+        self,
+        mission_type: str,
+        decisions: Sequence[Decision],
+        lineage: Mapping[uuid.UUID, Sequence[uuid.UUID]],
+        *,
+        at: datetime,
+    ) -> int:
+        """Store the decisions of a mission type, with the label events counted, in place of the earlier ones.
+
+        Returns:
+            how many changed.
+        """
         rows = [
             {
                 "item_id": decision.item_id,
@@ -179,11 +177,24 @@ class DecisionRows(ScopedRepository):
                 "algorithm": decision.algorithm.name,
                 "algorithm_version": decision.algorithm.version,
                 "decided_at": at,
+                "label_event_ids": list(lineage[decision.item_id]),
             }
             for decision in decisions
         ]
         self._forget_others(ConsensusLabel, mission_type, [decision.item_id for decision in decisions])
         return self._upsert(ConsensusLabel, rows, key=("item_id",), stamp="decided_at")
+
+    def put_reading(self, mission_type: str, label_event_count: int, *, at: datetime) -> None:
+        """Store how many label events a consensus saw, in place of what the one before saw."""
+        row = {"mission_type": mission_type, "label_event_count": label_event_count, "read_at": at}
+        self._upsert(ConsensusReading, [row], key=("mission_type",), stamp="read_at")
+
+    def label_events_read(self, mission_type: str) -> int:
+        """Label events that the last consensus of a mission type saw; 0 before the first."""
+        statement = select(ConsensusReading.label_event_count).where(
+            ConsensusReading.tenant_id == self.tenant_id, ConsensusReading.mission_type == mission_type
+        )
+        return self.session.scalar(statement) or 0
 
     def decisions(self, mission_type: str) -> Sequence[ConsensusLabel]:
         """Every decision of a mission type, in order of item id."""

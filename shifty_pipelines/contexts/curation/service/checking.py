@@ -91,7 +91,7 @@ class Checking(Deciding, Preparing):
 
     def _label_rows(self, mission_type: str) -> Columns:
         labels = self.label_set_of(mission_type)
-        votes = [vote for vote in self.repository.votes(mission_type) if vote[2] in labels]
+        votes = [vote for vote, _ in self.repository.votes(mission_type) if vote[2] in labels]
         ruled = [ruling.item_id for ruling in self.repository.rulings(mission_type, labels)]
         return {"item_id": [*(uuid.UUID(item) for item, _, _ in votes), *ruled]}
 

@@ -4,7 +4,8 @@ Decides datasets; never settles a mission (CONTRACTS 3), so a refit reopens noth
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ import numpy as np
 from shifty_pipelines.contexts.curation.domain.agreement import agreement_interval
 from shifty_pipelines.contexts.curation.domain.consensus import Consensus, labeler_accuracy
 from shifty_pipelines.contexts.curation.domain.dawid_skene import pooled_dawid_skene
-from shifty_pipelines.contexts.curation.domain.decisions import MIN_POSTERIOR, Basis, decide
-from shifty_pipelines.contexts.curation.domain.votes import VoteReport, Votes, collect_votes
+from shifty_pipelines.contexts.curation.domain.decisions import MIN_POSTERIOR, Basis, Ruling, decide
+from shifty_pipelines.contexts.curation.domain.votes import RawVote, VoteReport, Votes, collect_votes
 from shifty_pipelines.contexts.curation.service.base import CurationUseCases
 
 #: What an asset says of one mission type: names and plain numbers, to be plotted over time; never a value of a row.
@@ -52,12 +53,17 @@ class Deciding(CurationUseCases):
     def reach_consensus(self, mission_type: str) -> Figures:
         """Decide every labelled item of a mission type and refit the skills of its labelers."""
         self.repository.lock_pipeline(mission_type)
-        votes, _ = self._votes(mission_type)
+        # Counted before they are read: a label that comes in between is claimed by the next consensus, never by none.
+        seen = self.repository.label_event_counts().get(mission_type, 0)
+        labels = self.label_set_of(mission_type)
+        cast = [found for found in self.repository.votes(mission_type) if found[0][2] in labels]
+        votes, _ = collect_votes((vote for vote, _ in cast), labels)
         consensus = pooled_dawid_skene(votes) if votes.n_items else None
-        rulings = self.repository.rulings(mission_type, self.label_set_of(mission_type))
+        rulings = self.repository.rulings(mission_type, labels)
         decisions = decide(votes, consensus, rulings)
         now = self.work.clock.now()
-        changed = self.repository.put_decisions(mission_type, decisions, at=now)
+        changed = self.repository.put_decisions(mission_type, decisions, _lineage(cast, rulings), at=now)
+        self.repository.put_reading(mission_type, seen, at=now)
         if consensus is not None:
             self.repository.put_skills(self._skills(mission_type, votes, consensus))
         posteriors = np.array([decision.posterior for decision in decisions])
@@ -82,7 +88,7 @@ class Deciding(CurationUseCases):
         return found.labels if found is not None else ()
 
     def _votes(self, mission_type: str) -> tuple[Votes, VoteReport]:
-        return collect_votes(self.repository.votes(mission_type), self.label_set_of(mission_type))
+        return collect_votes((vote for vote, _ in self.repository.votes(mission_type)), self.label_set_of(mission_type))
 
     def _skills(self, mission_type: str, votes: Votes, consensus: Consensus) -> list[dict[str, Any]]:
         accuracies = np.clip(labeler_accuracy(consensus), LEAST_SKILL, MOST_SKILL)
@@ -104,6 +110,18 @@ class Deciding(CurationUseCases):
                 votes.labelers, accuracies, counts, consensus.confusion, strict=True
             )
         ]
+
+
+def _lineage(
+    cast: Iterable[tuple[RawVote, uuid.UUID]], rulings: Iterable[Ruling]
+) -> Mapping[uuid.UUID, Sequence[uuid.UUID]]:
+    """The label events counted for each item, in order of id."""
+    counted = defaultdict[uuid.UUID, set[uuid.UUID]](set)
+    for (item, _, _), event_id in cast:
+        counted[uuid.UUID(item)].add(event_id)
+    for ruling in rulings:
+        counted[ruling.item_id].add(ruling.label_event_id)
+    return {item_id: sorted(event_ids) for item_id, event_ids in counted.items()}
 
 
 def _one_label_labelers(votes: Votes) -> int:

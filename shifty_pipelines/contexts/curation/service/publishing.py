@@ -20,7 +20,7 @@ from shifty_pipelines.contexts.curation.events import DatasetPublished
 from shifty_pipelines.contexts.curation.models import Dataset, DatasetRow, DatasetVersion
 from shifty_pipelines.contexts.curation.repository.datasets import After
 from shifty_pipelines.contexts.curation.service.deciding import Deciding
-from shifty_pipelines.contexts.curation.service.preparing import BLOCK, Preparing
+from shifty_pipelines.contexts.curation.service.preparing import Preparing
 from shifty_pipelines.kernel.errors import NotFound
 
 VERSION_PURPOSE = "curation dataset"
@@ -81,15 +81,9 @@ class Publishing(Deciding, Preparing):
     # -------------------------------------------------------------------------------------------------------- versions
 
     def rows_of(self, dataset: Dataset) -> list[CandidateRow]:
-        """The rows a dataset takes now, with their lineage, in order of item id."""
+        """The rows a dataset takes now, with the label events that made their labels, in order of item id."""
         self.repository.lock_pipeline(dataset.mission_type)
-        rows = select_rows(self.repository.placed(dataset.mission_type), min_posterior=dataset.min_posterior)
-        labels = self.label_set_of(dataset.mission_type)
-        events: dict[uuid.UUID, list[uuid.UUID]] = {}
-        for start in range(0, len(rows), BLOCK):
-            events |= self.repository.label_event_ids([row.item_id for row in rows[start : start + BLOCK]], labels)
-        # Labels may have been taken back since they were counted: a row that rests on none is none.
-        return [row.with_lineage(events[row.item_id]) for row in rows if row.item_id in events]
+        return select_rows(self.repository.placed(dataset.mission_type), min_posterior=dataset.min_posterior)
 
     def texts_of(self, mission_type: str, rows: Sequence[CandidateRow]) -> Iterator[tuple[CandidateRow, str]]:
         """Each row with its scrubbed text, in the order given; rows whose item was erased are left out."""
@@ -116,7 +110,6 @@ class Publishing(Deciding, Preparing):
         """Add a version with its rows and lineage; it is the current one from now on."""
         self.repository.lock_dataset(new.dataset.id)
         self.repository.supersede(new.dataset.id)
-        label_count = self.repository.label_event_counts().get(new.dataset.mission_type, 0)
         version = DatasetVersion(
             tenant_id=self.work.tenant_id,
             id=self.work.ids.new(),
@@ -125,7 +118,7 @@ class Publishing(Deciding, Preparing):
             status="current",
             labels=list(new.labels),
             row_count=len(new.rows),
-            label_count=label_count,
+            label_count=self.repository.label_events_read(new.dataset.mission_type),
             data_asset_id=new.data_asset_id,
             key_slot=new.key_slot,
             card=new.card.as_json(),
