@@ -4,6 +4,7 @@ It runs before the body is validated, so that a stranger learns nothing about it
 """
 
 import json
+import re
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
@@ -27,6 +28,8 @@ from shifty_pipelines.kernel.tenant import Actor, UserId
 from shifty_pipelines.services import Services
 
 MAX_INT_DIGITS = 64
+#: What FastAPI reads as JSON; a body of any other type would pass it unchecked or not at all.
+_JSON_TYPE = re.compile(r"application/([^/]+\+)?json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +97,10 @@ class GuardedRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             await run_in_threadpool(admit, request, self.rules[request.method], self.scopes[request.method])
-            if "application/json" in request.headers.get("content-type", ""):
-                check_body(await request.body(), request.state.call)
+            raw = await request.body()
+            if raw:
+                check_media_type(request.headers.get("content-type", ""))
+                check_body(raw, request.state.call)
             return await handle(request)
 
         return guarded
@@ -144,6 +149,13 @@ def check_tenant(named: object, actor: Actor) -> None:
     """Refuse a tenant that is named and not the caller's own, whether or not it exists or is even an id."""
     if named is not None and str(named).lower() != str(actor.tenant_id):
         raise NotFound("Tenant")
+
+
+def check_media_type(content_type: str) -> None:
+    """Refuse a body that does not say it is JSON; parameters such as a charset are as good as none."""
+    media_type = content_type.partition(";")[0].strip().lower()
+    if not _JSON_TYPE.fullmatch(media_type):
+        raise InvalidValue("Content-Type", content_type, "application/json; every body here is JSON")
 
 
 def check_body(raw: bytes, call: Call | None) -> None:

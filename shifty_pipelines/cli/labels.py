@@ -15,7 +15,7 @@ from shifty_pipelines.cli.rejection_report import RejectionList, rejection_repor
 from shifty_pipelines.cli.tenant_access import opened_platform, tenant_id_of
 from shifty_pipelines.cli.terminal import console, error_console
 from shifty_pipelines.contexts.arcade.domain.missions import MissionType
-from shifty_pipelines.contexts.curation.domain.import_rows import ItemColumns, LabelColumns
+from shifty_pipelines.contexts.curation.domain.import_rows import ItemColumns, LabelColumns, check_name
 from shifty_pipelines.flows.import_labels import ImportSummary, LabelImport, import_labels
 from shifty_pipelines.kernel.errors import InvalidValue, ShiftyError
 
@@ -106,8 +106,8 @@ def import_command(
     )
     _check_columns(item_columns, label_columns, needs_texts=items is not None)
     _check_report(report, [path for path in (file, items) if path is not None])
-    if not source.strip() or "\0" in source:
-        raise InvalidValue("--source", source, "a name")
+    labels_given = None if label_set is None else [one.strip() for one in label_set.split(",")]
+    _check_names(source, labeler, labels_given or (), label_columns.renamed)
     with opened_platform() as platform:
         order = LabelImport(
             tenant_id=tenant_id_of(platform, tenant),
@@ -115,7 +115,7 @@ def import_command(
             source=source,
             item_columns=item_columns,
             label_columns=label_columns,
-            labels=None if label_set is None else [one.strip() for one in label_set.split(",")],
+            labels=labels_given,
             where=_pairs("--where", where),
             write=not dry_run,
         )
@@ -133,8 +133,6 @@ def import_command(
 def _check_columns(items: ItemColumns, labels_from: LabelColumns, *, needs_texts: bool) -> None:
     if (labels_from.labeler is None) == (labels_from.labeler_column is None):
         raise InvalidValue("--labeler", labels_from.labeler, "either --labeler NAME or --labeler-column COLUMN")
-    if labels_from.labeler is not None and not labels_from.labeler.strip():
-        raise InvalidValue("--labeler", labels_from.labeler, "a name")
     if (items.text is not None and items.title is not None) or (items.body is not None and items.title is None):
         raise InvalidValue("--text", items.text, "either --text COLUMN, or --title COLUMN with --body COLUMN")
     if needs_texts and not (items.item and items.has_text):
@@ -143,6 +141,17 @@ def _check_columns(items: ItemColumns, labels_from: LabelColumns, *, needs_texts
         )
     if not items.has_text and items.item is None:
         raise InvalidValue("--text", None, "--text or --title; or --item alone, for labels of items that are there")
+
+
+def _check_names(source: str, labeler: str | None, labels_given: Sequence[str], renamed: Mapping[str, str]) -> None:
+    check_name("--source", source)
+    if labeler is not None:
+        check_name("--labeler", labeler)
+    for label in labels_given:
+        check_name("--labels", label)
+    for pair in renamed.items():
+        for name in pair:
+            check_name("--rename-label", name)
 
 
 def _check_report(report: Path | None, inputs: Sequence[Path]) -> None:

@@ -142,6 +142,51 @@ def test_a_body_that_is_not_one_json_object_is_400_and_never_500(world: World, r
     assert len(answer.text) < 2000
 
 
+@pytest.mark.parametrize(
+    "content_type",
+    ["Application/JSON", "application/JSON ; charset=utf-8", "application/problem+json", "APPLICATION/x.y+JSON"],
+)
+def test_the_body_is_looked_at_by_whatever_name_json_comes(new_world: Callable[[], World], content_type: str) -> None:
+    ours, theirs = new_world(), new_world()
+    headers = {"content-type": content_type}
+
+    def report(raw: str) -> Any:
+        return ours.owner.call("POST", "/api/v1/errors", content=raw, headers=headers)
+
+    own = json.dumps(error_body(ours.tenant_id))
+    assert report(own).status_code == 201
+    foreign, nowhere = [report(json.dumps(error_body(named))) for named in (theirs.tenant_id, random_id())]
+    assert (foreign.status_code, nowhere.status_code) == (404, 404)
+    assert foreign.json() | {"requestId": ""} == nowhere.json() | {"requestId": ""}
+    twice = report(own[:-1] + ', "service": "another"}')
+    assert (twice.status_code, "every key once" in twice.json()["error"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "text/json",
+        "application/jsonp",
+        "text/plain, application/json",
+    ],
+)
+def test_a_body_of_another_media_type_is_refused_by_its_name(world: World, content_type: str) -> None:
+    raw = json.dumps(error_body(world.tenant_id))
+    for path in ("/api/v1/errors", "/api/v1/auth/verify"):
+        answer = world.owner.call("POST", path, content=raw, headers={"content-type": content_type})
+        assert answer.status_code == 400
+        assert answer.json()["error"].startswith("Content-Type is")
+        assert "expected application/json" in answer.json()["error"]
+
+
+def test_no_body_needs_no_media_type(world: World) -> None:
+    for headers in ({}, {"content-type": "application/json"}, {"content-type": "text/plain"}):
+        assert world.owner.call("POST", "/api/v1/auth/verify", headers=headers).status_code == 200
+
+
 def test_a_refusal_names_the_field_the_value_and_what_is_expected(world: World) -> None:
     answer = world.owner.call(
         "POST", "/api/v1/errors", json={**error_body(world.tenant_id), "severity": "catastrophic"}

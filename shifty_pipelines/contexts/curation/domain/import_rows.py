@@ -13,6 +13,8 @@ from shifty_pipelines.contexts.curation.domain.payloads import (
     stored_form,
 )
 from shifty_pipelines.contexts.curation.domain.row_rejections import REMEDIES, Reason, RowRefused
+from shifty_pipelines.kernel.characters import UNPRINTABLE
+from shifty_pipelines.kernel.errors import InvalidValue
 
 #: A name takes part in an index, whose rows PostgreSQL limits to 2,704 bytes: 200 characters of 4 bytes fit four times.
 MAX_NAME_CHARS = 200
@@ -22,6 +24,16 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 Cells = Mapping[str, object]
+
+
+def check_name(field: str, name: str) -> None:
+    """Refuse a name given beside the file by the rules for names in it.
+
+    Raises:
+        InvalidValue: blank, too long, or with control characters or lone surrogates.
+    """
+    if not name.strip() or len(name) > MAX_NAME_CHARS or UNPRINTABLE.search(name):
+        raise InvalidValue(field, name, f"a name of at most {MAX_NAME_CHARS} printable characters in UTF-8")
 
 
 @dataclass(frozen=True, slots=True)
