@@ -123,7 +123,7 @@ def _new_version(
         mission_type=dataset.mission_type,
         min_posterior=dataset.min_posterior,
         rows=rows,
-        funnel=curation.funnel(dataset.mission_type, min_posterior=dataset.min_posterior),
+        waterfall=curation.waterfall(dataset.mission_type, min_posterior=dataset.min_posterior),
         agreement=curation.survey_labels(dataset.mission_type),
         replaced_identifiers=curation.replaced_identifiers(
             dataset.mission_type, frozenset(row.item_id for row in rows)

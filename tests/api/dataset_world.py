@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from shifty_pipelines.bootstrap import Platform
 from shifty_pipelines.contexts.curation.domain.dataset_cards import Card
-from shifty_pipelines.contexts.curation.domain.datasets import CandidateRow, Funnel, Recipe
+from shifty_pipelines.contexts.curation.domain.datasets import CandidateRow, Recipe, Waterfall
 from shifty_pipelines.contexts.curation.service.publishing import NewVersion
 from shifty_pipelines.contexts.lifecycle.domain import AssetType, Classification, NewAsset
 from shifty_pipelines.kernel.tenant import TenantId, system_actor
@@ -78,7 +78,7 @@ def _card(rows: Sequence[CandidateRow]) -> Card:
         mission_type=TYPE,
         min_posterior=0.9,
         rows=rows,
-        funnel=Funnel(items=count, labelled=count, decided=count, kept=count, unique=count),
+        waterfall=Waterfall(items=count, labelled=count, decided=count, kept=count, unique=count),
         agreement={},
         replaced_identifiers={},
     )

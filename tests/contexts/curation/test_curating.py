@@ -266,8 +266,8 @@ def test_an_erased_item_leaves_the_next_rows_whenever_it_was_erased(stage: Curat
     stage.steps()
     assert set(stage.rows()) == set(items[2:])
     with stage.curation() as curation:
-        funnel = curation.funnel(TYPE, min_posterior=0.9)
-    assert (funnel.items, funnel.decided, funnel.kept, funnel.unique) == (24, 24, 22, 22)
+        waterfall = curation.waterfall(TYPE, min_posterior=0.9)
+    assert (waterfall.items, waterfall.decided, waterfall.kept, waterfall.unique) == (24, 24, 22, 22)
 
 
 def test_a_row_whose_labels_were_taken_back_since_is_none(stage: CuratingStage) -> None:

@@ -1,4 +1,4 @@
-"""Recipes, funnels, digests and cards; numbers by hand."""
+"""Recipes, waterfalls, digests and cards; numbers by hand."""
 
 import hashlib
 import uuid
@@ -13,8 +13,8 @@ from shifty_pipelines.contexts.curation.domain.dataset_cards import Card
 from shifty_pipelines.contexts.curation.domain.datasets import (
     CandidateRow,
     ContentDigest,
-    Funnel,
     Recipe,
+    Waterfall,
     label_counts,
     select_rows,
     unfit,
@@ -130,11 +130,11 @@ def test_rows_out_of_order_or_twice_are_a_mistake_of_the_caller() -> None:
             digest_of([(row(2), "a"), (row(second), "b")])
 
 
-# ---------------------------------------------------------------------------------------------------- funnel and card
+# ------------------------------------------------------------------------------------------------- waterfall and card
 
 
 def test_the_waterfall_counts_what_each_step_leaves_and_takes() -> None:
-    steps = Funnel(items=100, labelled=80, decided=60, kept=55, unique=50).steps(47)
+    steps = Waterfall(items=100, labelled=80, decided=60, kept=55, unique=50).steps(47)
     assert [(step["step"], step["count"], step["excludedNext"]) for step in steps] == [
         ("items", 100, 20),
         ("labelled", 80, 20),
@@ -153,12 +153,12 @@ def test_the_numbers_of_a_card_are_those_of_its_rows() -> None:
         row(2, label="question", posterior=0.91, label_event_ids=tuple(events[2:3])),
         row(3, split="test", group_id=uuid.UUID(int=1), posterior=0.99, label_event_ids=tuple(events[3:6])),
     ]
-    funnel = Funnel(items=5, labelled=4, decided=3, kept=3, unique=3)
+    waterfall = Waterfall(items=5, labelled=4, decided=3, kept=3, unique=3)
     card = Card(
         mission_type="classify_error",
         min_posterior=0.9,
         rows=rows,
-        funnel=funnel,
+        waterfall=waterfall,
         agreement={"alpha": 0.5},
         replaced_identifiers={"email": 2},
     ).as_json()
@@ -167,7 +167,7 @@ def test_the_numbers_of_a_card_are_those_of_its_rows() -> None:
     assert card["posterior"] == {"least": 0.91, "mean": pytest.approx(2.85 / 3)}
     assert (card["agreement"], card["replacedIdentifiers"]) == ({"alpha": 0.5}, {"email": 2})
     assert card["recipe"] == {"minPosterior": 0.9, "splitTargets": {"train": 0.8, "validation": 0.1, "test": 0.1}}
-    assert card["waterfall"] == funnel.steps(3)
+    assert card["waterfall"] == waterfall.steps(3)
     assert card["algorithms"] == {"consensus": "pooled_dawid_skene/1", "text": "training_text/1"}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shifty_pipelines.contexts.curation.domain.datasets import CandidateRow, Funnel, label_counts
+from shifty_pipelines.contexts.curation.domain.datasets import CandidateRow, Waterfall, label_counts
 from shifty_pipelines.contexts.curation.domain.dawid_skene import POOLED_DAWID_SKENE
 from shifty_pipelines.contexts.curation.domain.splits import TARGETS
 from shifty_pipelines.contexts.curation.domain.texts import TEXT_VERSION
@@ -19,7 +19,7 @@ class Card:
     mission_type: str
     min_posterior: float
     rows: Sequence[CandidateRow]
-    funnel: Funnel
+    waterfall: Waterfall
     agreement: Mapping[str, int | float]
     replaced_identifiers: Mapping[str, int]
 
@@ -34,7 +34,7 @@ class Card:
             "rowsBySplitAndLabel": label_counts(self.rows),
             "posterior": self._posterior(),
             "agreement": dict(self.agreement),
-            "waterfall": self.funnel.steps(len(self.rows)),
+            "waterfall": self.waterfall.steps(len(self.rows)),
             "replacedIdentifiers": dict(self.replaced_identifiers),
             "recipe": {"minPosterior": self.min_posterior, "splitTargets": {k.value: v for k, v in TARGETS.items()}},
             "algorithms": {

@@ -80,7 +80,7 @@ class CandidateRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Funnel:
+class Waterfall:
     """How many items of a mission type were left after each step."""
 
     items: int

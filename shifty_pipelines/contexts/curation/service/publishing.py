@@ -10,8 +10,8 @@ from shifty_pipelines.contexts.curation.domain.datasets import (
     DEFAULT_NAME,
     DEFAULT_TRAINING_THRESHOLD,
     CandidateRow,
-    Funnel,
     Recipe,
+    Waterfall,
     select_rows,
 )
 from shifty_pipelines.contexts.curation.domain.decisions import Standing
@@ -197,13 +197,13 @@ class Publishing(Deciding, Preparing):
         self.version(version_id)
         return self.repository.rows(version_id, after=after, limit=limit)
 
-    def funnel(self, mission_type: str, *, min_posterior: float) -> Funnel:
+    def waterfall(self, mission_type: str, *, min_posterior: float) -> Waterfall:
         """How many items of a mission type are left after each step."""
         decisions = self.repository.decisions(mission_type)
         decided = {found.item_id for found in decisions if found.posterior >= min_posterior}
         # Grouped is what was kept and could still be opened.
         kept = [found for found in self.repository.groups(mission_type) if found.item_id in decided]
-        return Funnel(
+        return Waterfall(
             items=self.repository.item_count(mission_type),
             labelled=len(decisions),
             decided=len(decided),
