@@ -38,6 +38,7 @@ from shifty_pipelines.kernel.db import Database, TenantScope
 from shifty_pipelines.kernel.ids import IdSource, RandomIds
 from shifty_pipelines.kernel.key_files import FileKeySlots, FileTenantKeys
 from shifty_pipelines.kernel.keys import KeySlots
+from shifty_pipelines.kernel.machine_slots import MachineSlots
 from shifty_pipelines.kernel.outbox import Dispatcher
 from shifty_pipelines.kernel.provisioning import DatabaseUrls, database_urls
 from shifty_pipelines.kernel.pseudonyms import TenantHmac
@@ -63,6 +64,7 @@ class Platform:
     base_models: BaseModels
     datasets: DatasetSource
     runs: RunDirectories
+    slots: MachineSlots
     predictor: Predictor
     trainer: Trainer
     model_environment: Mapping[str, str] = field(repr=False)
@@ -70,7 +72,6 @@ class Platform:
     clock: Clock
     ids: IdSource
     passwords: PasswordHasher
-    decoy_hash: str
     tokens: Tokens
     lifetimes: SessionLifetimes
     is_registration_open: bool
@@ -182,6 +183,7 @@ def build_platform(
         base_models=LocalBaseModels(settings.home / "models"),
         datasets=parts.datasets,
         runs=runs,
+        slots=MachineSlots(settings.home / "slots"),
         predictor=LocalPredictor(runs, model_environment),
         trainer=LocalTrainer(model_environment),
         model_environment=model_environment,
@@ -189,7 +191,6 @@ def build_platform(
         clock=parts.clock,
         ids=parts.ids,
         passwords=parts.passwords,
-        decoy_hash=parts.passwords.hash("the password of nobody"),
         tokens=JwtTokens(_jwt_secret(settings), parts.clock),
         lifetimes=SessionLifetimes(
             token=timedelta(seconds=settings.token_ttl_s), session=timedelta(seconds=settings.session_ttl_s)

@@ -10,7 +10,6 @@ from typing import Any
 import dagster as dg
 
 from shifty_pipelines.assets.partitions import blocking_check, tenants
-from shifty_pipelines.assets.worker_tags import record_worker
 from shifty_pipelines.contexts.curation.expectations import SUITES
 from shifty_pipelines.flows.curate import CheckReport, check_step, run_step
 from shifty_pipelines.flows.publish_datasets import Publication, publish_datasets
@@ -48,7 +47,6 @@ def _step(name: str, made_of: str | None, says: str) -> dg.AssetsDefinition:
         kinds={"python", "postgres"},
     )
     def made(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.MaterializeResult[None]:
-        record_worker(context)
         with platform.opened() as opened:
             told = run_step(opened, _tenant(context), name)
         return dg.MaterializeResult(metadata=_by_type(told))
@@ -104,7 +102,6 @@ def _by_type(told: Mapping[str, Mapping[str, int | float]]) -> dict[str, Any]:
 )
 def datasets(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.MaterializeResult[None]:
     """The current version of every dataset whose mission type passed its checks; named by its content."""
-    record_worker(context)
     with platform.opened() as opened:
         published = publish_datasets(opened, _tenant(context))
     return dg.MaterializeResult(metadata=_of_publications(published))

@@ -8,13 +8,12 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
 from shifty_pipelines.assets.partitions import tenants
-from shifty_pipelines.assets.worker_tags import record_worker
 from shifty_pipelines.kernel.tenant import TenantId
 from shifty_pipelines.resources.dbt import MANIFEST, dbt_build
 from shifty_pipelines.resources.platform import PlatformResource
 
-#: One run at a time: each replaces the views, which are not a tenant's.
-POOL = "dbt"
+#: Bounds how many runs wait; the slot lets one build at a time: each replaces the views, which are not a tenant's.
+POOL = SLOT = "dbt"
 
 
 class FolderAndName(DagsterDbtTranslator):
@@ -37,9 +36,9 @@ class FolderAndName(DagsterDbtTranslator):
 )
 def dbt_models(context: dg.AssetExecutionContext, platform: PlatformResource) -> Iterator[Any]:
     """Build the tenant's rows, each model after the tests of those before it; a failed test stops what follows."""
-    record_worker(context)
     with (
         platform.opened() as opened,
+        opened.slots.hold(SLOT, on_wait=lambda: context.log.info("dbt builds for another run")),
         opened.runs.private(f"dbt-{context.run.run_id}") as directory,
         dbt_build(
             context,

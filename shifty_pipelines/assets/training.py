@@ -8,7 +8,6 @@ import dagster as dg
 
 from shifty_pipelines.assets.curation import DATASETS
 from shifty_pipelines.assets.partitions import blocking_check, tenants
-from shifty_pipelines.assets.worker_tags import record_worker
 from shifty_pipelines.bootstrap import Platform
 from shifty_pipelines.contexts.training.errors import JobNotQueued
 from shifty_pipelines.flows.run_training import TrainingOutcome, run_training
@@ -19,8 +18,8 @@ from shifty_pipelines.resources.trainer import PipesTrainer
 
 ADAPTERS = dg.AssetKey(["training", "adapters"])
 GATE = "evaluation_gate"
-#: One slot per machine.
-POOL = "training"
+#: Bounds how many runs wait; the machine's slot of that name lets one train at a time.
+POOL = SLOT = "training"
 
 
 @dg.asset(
@@ -36,7 +35,6 @@ def adapters(
     context: dg.AssetExecutionContext, platform: PlatformResource
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Run the tenant's queued training jobs, oldest first; a version that is worse stays registered, unpromoted."""
-    record_worker(context)
     with platform.opened() as opened:
         tenant_id = TenantId(uuid.UUID(context.partition_key))
         # A dataset that this very run made may want a training, and its news may still be on its way.
@@ -63,9 +61,10 @@ def _run_queued(context: dg.AssetExecutionContext, platform: Platform, tenant_id
         if not waiting:
             return ended
         try:
-            outcome = run_training(
-                platform, tenant_id, waiting[0], trainer=trainer, watch=lambda message: _observe(context, message)
-            )
+            with platform.slots.hold(SLOT, on_wait=lambda: context.log.info("another run trains on this machine")):
+                outcome = run_training(
+                    platform, tenant_id, waiting[0], trainer=trainer, watch=lambda message: _observe(context, message)
+                )
         except JobNotQueued:
             continue  # somebody was quicker
         if outcome.job.completed_at is not None:

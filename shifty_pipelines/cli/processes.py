@@ -91,6 +91,7 @@ def sidecar() -> None:
     configure_logging(level=settings.log_level)
     platform = build_platform(settings)
     guard_isolation(platform.app.engine)
+    platform.passwords.decoy_hash()  # else the first unknown address would be told by its longer answer
     pump = OutboxPump(platform.dispatcher(), platform_urls(settings).worker)
     sockets = [_listen(settings.bind, settings.base_port + service.port_offset) for service in SERVICES]
     config = uvicorn.Config(

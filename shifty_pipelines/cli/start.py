@@ -51,8 +51,9 @@ run_retries:
   retry_on_asset_or_op_failure: false
 concurrency:
   pools:
+    # One run works, another's worker starts meanwhile and waits for the machine's slot (kernel/machine_slots.py).
     granularity: run
-    default_limit: 1
+    default_limit: 2
   runs:
     tag_concurrency_limits:
       - key: shifty/tenant

@@ -34,11 +34,6 @@ class Entrance(Protocol):
         ...
 
     @property
-    def decoy_hash(self) -> str:
-        """Checked when the address is unknown, so that the answer takes as long as for a wrong password."""
-        ...
-
-    @property
     def tokens(self) -> Tokens:
         """Signs and reads bearer tokens."""
         ...
@@ -129,9 +124,7 @@ def sign_in(entrance: Entrance, email: str, password: str, *, client_address: st
     with counted_attempt(entrance, account=account, client_address=client_address):
         identity = entrance.find_login(account) or NOBODY
         with entrance.open(system_actor(identity.tenant_id)) as services:
-            session = services.tenancy.sign_in(
-                identity.user_id, password, decoy_hash=entrance.decoy_hash, lifetimes=entrance.lifetimes
-            )
+            session = services.tenancy.sign_in(identity.user_id, password, lifetimes=entrance.lifetimes)
     return signed_in(entrance, session)
 
 

@@ -10,10 +10,10 @@ import platform as machine
 
 import dagster as dg
 
-from shifty_pipelines.assets.worker_tags import worker_of
 from shifty_pipelines.flows.tend_training import reap
 from shifty_pipelines.kernel.process_identity import ProcessIdentity
 from shifty_pipelines.resources.platform import PlatformResource
+from shifty_pipelines.resources.worker_tags import worker_of
 
 INTERVAL_S = 15
 LIVE = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]

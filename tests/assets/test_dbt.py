@@ -13,7 +13,6 @@ import psycopg
 import pytest
 from sqlalchemy import create_engine
 
-from shifty_pipelines.assets.worker_tags import WORKER_TAG
 from shifty_pipelines.bootstrap import Platform, build_platform
 from shifty_pipelines.definitions import build_definitions
 from shifty_pipelines.kernel.db import Database
@@ -22,6 +21,7 @@ from shifty_pipelines.kernel.provisioning import DatabaseUrls
 from shifty_pipelines.kernel.run_directories import RunDirectories
 from shifty_pipelines.resources.dbt import DBT, MANIFEST, PROJECT, dbt_environment
 from shifty_pipelines.resources.platform import PlatformResource
+from shifty_pipelines.resources.worker_tags import WORKER_TAG
 from shifty_pipelines.settings import Settings
 from tests.conftest import TestServer
 from tests.kernel.test_isolation import reachable, tenant_tables

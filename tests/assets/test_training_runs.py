@@ -17,7 +17,6 @@ import pytest
 from dagster._core.test_utils import create_run_for_test
 
 from shifty_pipelines.assets.training import ADAPTERS
-from shifty_pipelines.assets.worker_tags import worker_of, worker_tags
 from shifty_pipelines.bootstrap import Platform
 from shifty_pipelines.contexts.training.domain.jobs import JobKind
 from shifty_pipelines.definitions import build_definitions
@@ -25,6 +24,7 @@ from shifty_pipelines.flows.run_training import run_training
 from shifty_pipelines.flows.tend_training import count_failed_run, due_trainings, reap
 from shifty_pipelines.kernel.process_identity import ProcessIdentity
 from shifty_pipelines.resources.platform import PlatformResource
+from shifty_pipelines.resources.worker_tags import worker_of, worker_tags
 from shifty_pipelines.sensors.reaper import SERVER_TAG, fail_dead_runs
 from shifty_pipelines.sensors.training import training_requests
 from tests.flows.training.conftest import Lab, shuffled

@@ -11,7 +11,7 @@ from shifty_pipelines.cli.demo import labels, models
 from shifty_pipelines.cli.demo.cast import Tenant
 from shifty_pipelines.cli.demo.models import Trained
 from shifty_pipelines.cli.demo.operator import Operator
-from shifty_pipelines.cli.terminal import console, step
+from shifty_pipelines.cli.terminal import SideBySide, console, side_by_side, step
 
 #: The measured recipe, shortened to what the demo's minutes allow: its ten epochs give up to eight points more.
 SHORTENED = {"epochs": 3}
@@ -68,14 +68,11 @@ class Story:
         self._say_competences()
         with step("curation: consensus, scrubbing, equals, splits, checks, datasets (Dagster job 'curate')"):
             self._curate()
-        self._train_adapters()
-        with step("promotion: the first version serves, deployed to the tenant's 'local' instance"):
-            self._each_outcome(self._serve_first)
         # Where the test split is larger, the gate can tell more.
         self.outcomes.sort(key=_test_rows, reverse=True)
-        self._train_rivals(self.outcomes[0])
-        with step("a second version is promoted, asked, and rolled back"):
-            self._there_and_back(self.outcomes[0])
+        jobs = {outcome.tenant.shop: self._request(outcome, hyperparameters=SHORTENED) for outcome in self.outcomes}
+        with side_by_side() as steps:
+            self._each_outcome(lambda outcome: self._serve_an_adapter(outcome, jobs[outcome.tenant.shop], steps))
         return self.outcomes
 
     def closing_lines(self) -> Iterator[str]:
@@ -114,25 +111,31 @@ class Story:
             outcome.consensus_accuracy = models.consensus_accuracy(rows, known)
             outcome.look_up_f1 = models.look_up_f1(rows, known)
 
-    def _train_adapters(self) -> None:
-        jobs = [self._request(outcome, hyperparameters=SHORTENED) for outcome in self.outcomes]
-        for outcome, job_id in zip(self.outcomes, jobs, strict=True):
-            with step(f"training: a LoRA adapter for {outcome.tenant.shop} (Dagster asset 'training/adapters')") as say:
-                job = models.await_job(outcome.tenant, job_id, watch=_progress(say))
-                outcome.first = models.trained(outcome.tenant, job)
+    def _serve_an_adapter(self, outcome: Outcome, job_id: str, steps: SideBySide) -> None:
+        """Await the training, promote and deploy; the first tenant goes on while the training slot is the second's."""
+        shop = outcome.tenant.shop
+        with steps.step(shop, "training, a LoRA adapter (Dagster asset 'training/adapters')") as say:
+            job = models.await_job(outcome.tenant, job_id, watch=_progress(say))
+            outcome.first = models.trained(outcome.tenant, job)
+        with steps.step(shop, "promotion, the first version serves, deployed to the tenant's 'local' instance"):
+            self._serve_first(outcome)
+        if outcome is self.outcomes[0]:
+            self._train_rivals(outcome, steps)
+            with steps.step(shop, "a second version is promoted, asked, and rolled back"):
+                self._there_and_back(outcome)
 
     def _serve_first(self, outcome: Outcome) -> None:
         assert outcome.first is not None  # noqa: S101  # trained before it is served
         models.promote(outcome.tenant, outcome.first)
         models.deploy(outcome.tenant, outcome.first.model_id)
 
-    def _train_rivals(self, outcome: Outcome) -> None:
+    def _train_rivals(self, outcome: Outcome, steps: SideBySide) -> None:
         """A second version, and a control trained on permuted labels, which the gate must refuse."""
         jobs = (
             self._request(outcome, kind="frozen_head"),
             self._request(outcome, kind="frozen_head", control="permuted_labels"),
         )
-        with step("rivals: a frozen head, and a control trained on permuted labels") as say:
+        with steps.step(outcome.tenant.shop, "rivals, a frozen head and a control trained on permuted labels") as say:
             ended = [models.await_job(outcome.tenant, job_id, watch=_progress(say)) for job_id in jobs]
             outcome.second, outcome.control = (models.trained(outcome.tenant, job) for job in ended)
             outcome.refusal = models.refusal_of_promotion(outcome.tenant, outcome.control)

@@ -11,6 +11,10 @@ from shifty_pipelines.kernel.tenant import Role, TenantId, UserId
 class PasswordHasher(Protocol):
     """A slow, salted one-way function of passwords."""
 
+    def decoy_hash(self) -> str:
+        """Checked when the address is unknown, so that the answer takes as long as for a wrong password."""
+        ...
+
     def hash(self, password: str) -> str:
         """An encoded hash with its salt and parameters."""
         ...

@@ -1,5 +1,7 @@
 """Passwords by Argon2id (RFC 9106), through argon2-cffi."""
 
+from functools import cached_property
+
 import argon2
 
 
@@ -14,6 +16,14 @@ class Argon2Passwords:
     def hash(self, password: str) -> str:
         """An encoded Argon2id hash."""
         return self._hasher.hash(password)
+
+    def decoy_hash(self) -> str:
+        """A hash of nobody's password, made once, when first asked for: it costs 64 MiB and a tenth of a second."""
+        return self._decoy_hash
+
+    @cached_property
+    def _decoy_hash(self) -> str:
+        return self.hash("the password of nobody")
 
     def matches(self, encoded: str, password: str) -> bool:
         """Whether the password is the one that was hashed."""

@@ -40,17 +40,17 @@ class OpenSession:
 class Sessions(TenancyUseCases):
     """Who is signed in."""
 
-    def sign_in(self, user_id: UserId, password: str, *, decoy_hash: str, lifetimes: SessionLifetimes) -> OpenSession:
+    def sign_in(self, user_id: UserId, password: str, *, lifetimes: SessionLifetimes) -> OpenSession:
         """Check the password and open a session.
 
-        Where there is no such user `decoy_hash` is checked, so that the answer takes as long as for a wrong password.
+        Where there is no such user a decoy is checked, so that the answer takes as long as for a wrong password.
 
         Raises:
             InvalidCredentials: no such user, wrong password, or the user is not active.
         """
         # Held until the session is there: a change of password or status either ends it or is seen here.
         user = self.repository.user_held(user_id)
-        matches = self.passwords.matches(user.password_hash if user else decoy_hash, password)
+        matches = self.passwords.matches(user.password_hash if user else self.passwords.decoy_hash(), password)
         if user is None or not matches or user.status != "active":
             raise InvalidCredentials
         return self.open_session(user, lifetimes=lifetimes)

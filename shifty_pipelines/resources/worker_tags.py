@@ -11,11 +11,11 @@ from shifty_pipelines.kernel.process_identity import ProcessIdentity
 WORKER_TAG = "shifty/worker"
 
 
-def record_worker(context: dg.AssetExecutionContext) -> None:
-    """Write host, boot, number and start of this process onto the run; call it first in every asset."""
+def record_worker(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Write host, boot, number and start of this process onto the run."""
     worker = ProcessIdentity.of(os.getpid())
     if worker is not None:
-        context.instance.add_run_tags(context.run.run_id, worker_tags(context.run.run_id, worker))
+        instance.add_run_tags(run_id, worker_tags(run_id, worker))
 
 
 def worker_tags(run_id: str, worker: ProcessIdentity) -> dict[str, str]:
