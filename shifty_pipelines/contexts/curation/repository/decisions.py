@@ -265,15 +265,14 @@ class DecisionRows(ScopedRepository):
 
     def put_splits(self, rows: Sequence[Columns]) -> None:
         """Store standings: the first for ever, unless a bridge moves it (then `moved_at` says when)."""
+        statement = insert(ItemSplit.__table__)  # type: ignore[arg-type]
+        upsert = statement.on_conflict_do_update(
+            index_elements=[ItemSplit.tenant_id, ItemSplit.item_id],
+            set_={"split": statement.excluded.split, "moved_at": statement.excluded.placed_at},
+            where=ItemSplit.split != statement.excluded.split,
+        )
         for block in _blocks(rows):
-            statement = insert(ItemSplit).values([{"tenant_id": self.tenant_id, **row} for row in block])
-            self.session.execute(
-                statement.on_conflict_do_update(
-                    index_elements=[ItemSplit.tenant_id, ItemSplit.item_id],
-                    set_={"split": statement.excluded.split, "moved_at": statement.excluded.placed_at},
-                    where=ItemSplit.split != statement.excluded.split,
-                )
-            )
+            self.session.execute(upsert, [{"tenant_id": self.tenant_id, **row} for row in block])
 
     # -------------------------------------------------------------------------------------------------------- verdicts
 
@@ -329,21 +328,22 @@ class DecisionRows(ScopedRepository):
         unless: ColumnElement[bool] | None = None,
     ) -> int:
         """Insert or replace rows; a row that says the same but for its time stamp is left as it is."""
+        if not rows:
+            return 0
         table: Table = model.__table__
-        changed = 0
-        for block in _blocks(rows):
-            statement = insert(table).values([{"tenant_id": self.tenant_id, **row} for row in block])
-            set_ = {name: statement.excluded[name] for name in block[0] if name not in key}
-            differs = or_(*(table.c[name].is_distinct_from(statement.excluded[name]) for name in set_ if name != stamp))
-            found = self.session.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["tenant_id", *key],
-                    set_=set_,
-                    where=differs if unless is None else and_(differs, ~unless),
-                ).returning(table.c.tenant_id)
-            )
-            changed += len(found.all())
-        return changed
+        statement = insert(table)
+        set_ = {name: statement.excluded[name] for name in rows[0] if name not in key}
+        differs = or_(*(table.c[name].is_distinct_from(statement.excluded[name]) for name in set_ if name != stamp))
+        upsert = statement.on_conflict_do_update(
+            index_elements=["tenant_id", *key],
+            set_=set_,
+            where=differs if unless is None else and_(differs, ~unless),
+        ).returning(table.c.tenant_id)
+        # Rows beside the statement, not in it: it is compiled once, whatever their number.
+        return sum(
+            len(self.session.execute(upsert, [{"tenant_id": self.tenant_id, **row} for row in block]).all())
+            for block in _blocks(rows)
+        )
 
 
 def _own_item() -> ColumnElement[bool]:
