@@ -5,7 +5,7 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -175,7 +175,7 @@ def child_specs(settings: Settings, urls: DatabaseUrls) -> list[ChildSpec]:
             argv=python_module("shifty_pipelines.cli", "dagster-ui", str(workspace)),
             environment=dagster_environment,
             log_path=logs / "dagster-ui.log",
-            is_ready=lambda: _answers(f"http://127.0.0.1:{settings.dagster_port}/"),
+            is_ready=_answering(f"http://127.0.0.1:{settings.dagster_port}/"),
             address=f"http://localhost:{settings.dagster_port}",
         ),
         ChildSpec(
@@ -195,7 +195,7 @@ def _api(settings: Settings, environment: Mapping[str, str], log_path: Path) -> 
         argv=python_module("shifty_pipelines.cli", "sidecar"),
         environment=environment,
         log_path=log_path,
-        is_ready=lambda: _answers(f"{address}/health"),
+        is_ready=_answering(f"{address}/health"),
         address=address,
     )
 
@@ -226,12 +226,18 @@ def _code_socket(settings: Settings) -> Path:
     return place / "code.sock"
 
 
-def _answers(url: str) -> bool:
-    try:
-        httpx.get(url, timeout=2)
-    except httpx.HTTPError:
-        return False
-    return True
+def _answering(url: str) -> Callable[[], bool]:
+    """Whether somebody answers there; one client for all its looks, since each builds a TLS context."""
+    client = httpx.Client(timeout=2)
+
+    def answers() -> bool:
+        try:
+            client.get(url)
+        except httpx.HTTPError:
+            return False
+        return True
+
+    return answers
 
 
 def _accepts(path: Path) -> bool:

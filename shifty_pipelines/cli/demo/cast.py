@@ -1,6 +1,7 @@
 """Who takes part in the demo: two tenants, each with an owner and a crowd of simulated labelers."""
 
 import secrets
+import ssl
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -67,8 +68,9 @@ def _found(platform: Platform, gateway: str, shop: str, number: str) -> Tenant:
     with platform.open(system_actor(tenant_id)) as services:
         for name in crowd:
             services.tenancy.add_user(users[name])
+    tls = ssl.create_default_context()  # one for all: each costs as much as a sign-in
     with ThreadPoolExecutor(4) as pool:
-        people = list(pool.map(lambda name: _signed_in(gateway, name, users[name]), users))
+        people = list(pool.map(lambda name: _signed_in(gateway, tls, name, users[name]), users))
     return Tenant(
         tenant_id=tenant_id,
         shop=shop,
@@ -79,15 +81,15 @@ def _found(platform: Platform, gateway: str, shop: str, number: str) -> Tenant:
     )
 
 
-def _signed_in(gateway: str, name: str, user: NewUser) -> Person:
+def _signed_in(gateway: str, tls: ssl.SSLContext, name: str, user: NewUser) -> Person:
     credentials = {"email": user.email, "password": user.password}
-    answer = httpx.post(f"{gateway}/api/v1/auth/login", json=credentials, timeout=TIMEOUT_S)
-    body = answer.raise_for_status().json()
-    headers = {"Authorization": f"Bearer {body['token']}"}
+    client = httpx.Client(base_url=gateway, timeout=TIMEOUT_S, verify=tls)
+    body = client.post("/api/v1/auth/login", json=credentials).raise_for_status().json()
+    client.headers["Authorization"] = f"Bearer {body['token']}"
     return Person(
         user_id=body["user"]["id"],
         name=name,
-        client=httpx.Client(base_url=gateway, headers=headers, timeout=TIMEOUT_S),
+        client=client,
         token=body["token"],
         competence=name.partition("-")[0] if name != "owner" else "",
     )
