@@ -33,6 +33,8 @@ ASSETS = (
     ("training", "adapters"),
 )
 POLL_S = 5.0
+#: Some bodies hold whole logs; the csv module stops at 131,072 unless told otherwise.
+MAX_FIELD_CHARACTERS = 2**24
 ENDED = frozenset({"COMPLETED", "COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED"})
 
 
@@ -55,6 +57,7 @@ def main() -> None:
 
 
 def repos(reports: Path) -> Sequence[str]:
+    csv.field_size_limit(MAX_FIELD_CHARACTERS)
     with reports.open(encoding="utf-8", newline="") as file:
         return list(dict.fromkeys(row["repo"] for row in csv.DictReader(file)))
 
@@ -84,15 +87,17 @@ def shifty(*arguments: str) -> Any:
 
 
 def await_backfill(operator: Operator, backfill_id: str) -> None:
-    before: Mapping[str, int] = {}
+    before = ""
     while True:
-        status, counts = operator.backfill_status(backfill_id)
-        if counts != before:
-            print(f"backfill {backfill_id}: {status.lower()}, runs {json.dumps(counts)}", flush=True)
-            before = counts
+        status, assets = operator.backfill_status(backfill_id)
+        done = ", ".join(f"{name} {asset.materialized}/{asset.targeted}" for name, asset in assets.items())
+        if done != before:
+            print(f"backfill {backfill_id}: {done}", flush=True)
+            before = done
         if status in ENDED:
-            if counts.get("SUCCESS", 0) < sum(counts.values()):
-                sys.exit(f"backfill {backfill_id} ended as {status}, runs {json.dumps(dict(counts))}; see Dagster's UI")
+            failed = sorted(name for name, asset in assets.items() if asset.materialized < asset.targeted)
+            if failed or not assets:
+                sys.exit(f"backfill {backfill_id} ended as {status} without {', '.join(failed)}; see Dagster's UI")
             return
         time.sleep(POLL_S)
 
@@ -100,9 +105,13 @@ def await_backfill(operator: Operator, backfill_id: str) -> None:
 def best(platform: Platform, tenant_id: TenantId) -> Mapping[str, Any]:
     """The newest version's figures."""
     with platform.open(system_actor(tenant_id)) as services:
-        line = next((model for model in services.registry.models(after=None, limit=50) if model.latest_version), None)
+        lines = services.registry.models(after=None, limit=50)
+        line = next((model for model in lines if model.latest_version), None)
         if line is None:
-            sys.exit(f"tenant {tenant_id} has no trained model; see its training jobs")
+            sys.exit(
+                f"tenant {tenant_id} has no trained model: either a training failed (GET .../training-jobs says why), "
+                "or its dataset has fewer labels than its trainAfterNewLabels"
+            )
         version = services.registry.version(line.id, line.latest_version)
         evaluations = services.registry.evaluations(line.id, after=None, limit=200)
         evaluation = next(found for found in evaluations if found.version == version.version)

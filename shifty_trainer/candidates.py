@@ -4,7 +4,7 @@ Which one is registered is decided on the validation rows, with heads that have 
 nothing. The exported head is then fitted again on training and validation rows together.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,6 +49,25 @@ def fit_candidate(kind: ModelKind, embeddings: np.ndarray, rows: Rows, *, c: flo
         head=head,
         validation=evaluate(selection_head.probabilities(embeddings[validation]), label_ids[validation], labels=labels),
         test=evaluate(test_probabilities, label_ids[test], labels=labels),
+        test_probabilities=test_probabilities,
+    )
+
+
+def refitted(candidate: Candidate, embeddings: np.ndarray, rows: Rows) -> Candidate:
+    """The candidate with the head and the test figures of other embeddings, made when its validation rows had chosen.
+
+    Args:
+        candidate: as it was chosen by; its validation figures stay.
+        embeddings: float ``(all rows, dimensions)``, of an encoder that has learnt from the validation rows too.
+        rows: labels and splits.
+    """
+    both, test = rows.positions(TRAIN, VALIDATION), rows.positions(TEST)
+    head = fit_head(embeddings[both], rows.label_ids[both], labels=rows.labels, c=candidate.head.c)
+    test_probabilities = head.probabilities(embeddings[test])
+    return replace(
+        candidate,
+        head=head,
+        test=evaluate(test_probabilities, rows.label_ids[test], labels=rows.labels),
         test_probabilities=test_probabilities,
     )
 

@@ -95,6 +95,15 @@ class CheckpointDirectory:
             shutil.rmtree(old, ignore_errors=True)
         return SavedCheckpoint(step=checkpoint.step, path=final, manifest=manifest)
 
+    def saved(self, step: int) -> SavedCheckpoint:
+        """The checkpoint of this job at `step`.
+
+        Raises:
+            NotWhole: there is none that verifies.
+        """
+        path = self.path / f"{STEP_PREFIX}{step:08d}"
+        return SavedCheckpoint(step=step, path=path, manifest=self._verified(path))
+
     def newest_whole(self) -> tuple[Checkpoint | None, list[Skipped]]:
         """The newest checkpoint that verifies and is this job's past, and those passed over on the way."""
         skipped: list[Skipped] = []
@@ -109,13 +118,17 @@ class CheckpointDirectory:
         return sorted(self.path.glob(f"{STEP_PREFIX}*"), reverse=True)
 
     def _load(self, directory: Path) -> Checkpoint:
-        manifest = read_whole(directory)
-        for name, expected in self.identity.facts().items():
-            if manifest.facts.get(name) != expected:
-                raise NotWhole(f"its {name} is that of another job")
+        manifest = self._verified(directory)
         try:
             tensors = safetensors.torch.load_file(directory / TENSORS_NAME)
             state = json.loads((directory / STATE_NAME).read_bytes())
             return Checkpoint(step=manifest.facts["step"], tensors=tensors, state=state)
         except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
             raise NotWhole(f"its files cannot be read ({type(error).__name__})") from error
+
+    def _verified(self, directory: Path) -> Manifest:
+        manifest = read_whole(directory)
+        for name, expected in self.identity.facts().items():
+            if manifest.facts.get(name) != expected:
+                raise NotWhole(f"its {name} is that of another job")
+        return manifest

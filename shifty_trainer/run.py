@@ -6,7 +6,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ import threadpoolctl  # type: ignore[import-untyped] # it ships no types
 import torch
 
 from shifty_trainer.baselines import majority_probabilities, tfidf_probabilities
-from shifty_trainer.candidates import Candidate, better, fit_candidate
-from shifty_trainer.checkpoints import CheckpointDirectory, Identity
+from shifty_trainer.candidates import Candidate, better, fit_candidate, refitted
+from shifty_trainer.checkpoints import CheckpointDirectory, Identity, SavedCheckpoint
 from shifty_trainer.encoder import Encoder, LowerStates, base_model_sha256
 from shifty_trainer.evaluation import Evaluation, evaluate
 from shifty_trainer.heads import choose_c
@@ -115,22 +115,45 @@ class JobRun:
         with self._phase("training"):
             torch.manual_seed(self.job.seed)
             adapter = Adapter.attach(encoder, recipe)
-            self._train(encoder, adapter)
+            untrained, material = adapter.weights(), self._material(encoder)
+            saved = self._train(encoder, adapter, material)
         with self._phase("fitting the head"):
             embeddings = encoder.embed_all(lower, self._everything())
             candidate = fit_candidate(ModelKind.ADAPTER, embeddings, self.rows, c=recipe.head_c)
+        if recipe.refits_on_validation and material.can_judge:
+            with self._phase("refitting on all rows"):
+                adapter.set_weights(untrained)
+                self._train_on_everything(encoder, adapter, material, saved)
+                candidate = refitted(candidate, encoder.embed_all(lower, self._everything()), self.rows)
         return Fitted(candidate=candidate, adapter_files=adapter.files(base_id=self.job.base_id))
 
-    def _train(self, encoder: Encoder, adapter: Adapter) -> None:
-        rows, job = self.rows, self.job
+    def _material(self, encoder: Encoder) -> Material:
+        rows = self.rows
         positions = rows.positions(TRAIN, VALIDATION)
         is_train = np.isin(positions, rows.positions(TRAIN))
-        material = Material(
+        return Material(
             lower=encoder.lower_states(rows.texts_at(positions), max_tokens=self.plan.recipe.train_tokens),
             label_ids=rows.label_ids[positions],
             train=np.flatnonzero(is_train),
             validation=np.flatnonzero(~is_train),
         )
+
+    def _train_on_everything(
+        self, encoder: Encoder, adapter: Adapter, material: Material, saved: SavedCheckpoint
+    ) -> None:
+        """As many steps as were best, from the beginning, on training and validation rows."""
+        everything = replace(
+            material, train=np.arange(len(material.label_ids)), validation=np.array([], dtype=np.int64)
+        )
+        steps = self.training["bestStep"]
+        again = self.plan.refit(row_count=len(everything.train), steps=steps)
+        torch.manual_seed(self.job.seed)
+        training = AdapterTraining(encoder, adapter, everything, again, seed=self.job.seed, reporter=self.reporter)
+        training.run_unjudged(saved, is_stop_requested=self.is_stop_requested)
+        self.training["refitSteps"] = steps
+
+    def _train(self, encoder: Encoder, adapter: Adapter, material: Material) -> SavedCheckpoint:
+        job = self.job
         if not material.can_judge:
             self._warn(
                 "trainer.no_early_stopping",
@@ -138,9 +161,10 @@ class JobRun:
             )
         training = AdapterTraining(encoder, adapter, material, self.plan, seed=job.seed, reporter=self.reporter)
         checkpoints = CheckpointDirectory(job.checkpoints_dir, identity=self._identity(), keep=job.keep_checkpoints)
-        progress = training.run(
+        saved = training.run(
             checkpoints, every_steps=job.checkpoint_every_steps, is_stop_requested=self.is_stop_requested
         )
+        progress = training.progress
         self.training = {
             "steps": progress.step,
             "totalSteps": self.plan.total_steps,
@@ -149,6 +173,7 @@ class JobRun:
             "resumedFromStep": training.resumed_from_step,
             "history": [dict(entry) for entry in progress.history],
         }
+        return saved
 
     def _report(
         self, encoder: Encoder, fitted: Mapping[ModelKind, Fitted], baselines: Mapping[str, np.ndarray | None]

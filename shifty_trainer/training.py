@@ -20,6 +20,7 @@ from shifty_trainer.lora import Adapter
 from shifty_trainer.recipe import Plan
 from shifty_trainer.refusals import LossNotFinite
 from shifty_trainer.reporting import Kind, Reporter, log
+from shifty_trainer.whole_directory import NotWhole
 
 ADAPTER_PREFIX = "adapter."
 BEST_PREFIX = "best."
@@ -90,8 +91,8 @@ class AdapterTraining:
 
     def run(
         self, checkpoints: CheckpointDirectory, *, every_steps: int, is_stop_requested: Callable[[], bool]
-    ) -> Progress:
-        """Train to the end of the plan or until validation no longer improves.
+    ) -> SavedCheckpoint:
+        """Train to the end of the plan or until validation no longer improves; the last state is saved.
 
         Raises:
             StopRequested: at the first step boundary after `is_stop_requested` turned true, checkpoint saved.
@@ -106,9 +107,28 @@ class AdapterTraining:
             self._advance()
             if self.progress.step % every_steps == 0:
                 self._save(checkpoints)
+        saved = self._saved_as_it_is(checkpoints)
         self._adapter.set_weights(self._best_weights)
         self._adapter.train(is_training=False)
-        return self.progress
+        return saved
+
+    def run_unjudged(self, earlier: SavedCheckpoint, *, is_stop_requested: Callable[[], bool]) -> None:
+        """Every step of the plan on the training rows, without validation and checkpoints; the last weights stay.
+
+        Args:
+            earlier: what a run that is stopped here goes on from.
+            is_stop_requested: looked at before each step.
+
+        Raises:
+            StopRequested: `earlier` lies on the disk.
+            LossNotFinite: as in `run`.
+        """
+        self._adapter.train(is_training=True)
+        for step in range(1, self._plan.total_steps + 1):
+            if is_stop_requested():
+                raise StopRequested(earlier)
+            self._optimise(step, self._plan.learning_rate_at(step))
+        self._adapter.train(is_training=False)
 
     def _advance(self) -> None:
         """One optimiser step, and an evaluation where one is due."""
@@ -209,6 +229,12 @@ class AdapterTraining:
             },
         )
         return saved
+
+    def _saved_as_it_is(self, checkpoints: CheckpointDirectory) -> SavedCheckpoint:
+        try:
+            return checkpoints.saved(self.progress.step)
+        except NotWhole:
+            return self._save(checkpoints)
 
     def _resume(self, checkpoints: CheckpointDirectory) -> None:
         checkpoint, skipped = checkpoints.newest_whole()

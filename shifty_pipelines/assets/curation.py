@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from shifty_pipelines.assets.partitions import blocking_check, tenants
+from shifty_pipelines.assets.partitions import tenant_check, tenants
 from shifty_pipelines.contexts.curation.expectations import SUITES
 from shifty_pipelines.flows.curate import CheckReport, check_step, run_step
 from shifty_pipelines.flows.publish_datasets import Publication, publish_datasets
@@ -67,7 +67,13 @@ def _checks(name: str) -> dg.AssetChecksDefinition:
 
 def _check_specs(name: str) -> list[dg.AssetCheckSpec]:
     return [
-        blocking_check(_key(name), expectation.name, says=expectation.says, metadata={"expectation": expectation.type})
+        tenant_check(
+            _key(name),
+            expectation.name,
+            says=expectation.says,
+            is_blocking=expectation.is_blocking,
+            metadata={"expectation": expectation.type},
+        )
         for expectation in SUITES[name]
     ]
 
@@ -77,11 +83,12 @@ def _result(asset: str, report: CheckReport) -> dg.AssetCheckResult:
 
     Which types may go on is stored with the verdicts, so a warning stops its own type all the same.
     """
+    is_fatal = report.expectation.is_blocking and report.stops_everything
     return dg.AssetCheckResult(
         asset_key=_key(asset),
         check_name=report.expectation.name,
         passed=report.passed,
-        severity=dg.AssetCheckSeverity.ERROR if report.stops_everything else dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.ERROR if is_fatal else dg.AssetCheckSeverity.WARN,
         metadata=report.figures(),
     )
 

@@ -9,13 +9,13 @@ import dagster as dg
 tenants = dg.DynamicPartitionsDefinition(name="tenants")
 
 
-def blocking_check(
-    asset: dg.AssetKey, name: str, *, says: str, metadata: Mapping[str, Any] | None = None
+def tenant_check(
+    asset: dg.AssetKey, name: str, *, says: str, is_blocking: bool = True, metadata: Mapping[str, Any] | None = None
 ) -> dg.AssetCheckSpec:
-    """A check that stops what follows its asset, judged for each tenant on its own."""
+    """A check judged for each tenant on its own; it stops what follows its asset, or warns."""
     with warnings.catch_warnings():
         # Partitioned checks are "in preview" here; without them one tenant's green would hide another's red.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return dg.AssetCheckSpec(
-            name, asset=asset, description=says, blocking=True, partitions_def=tenants, metadata=metadata
+            name, asset=asset, description=says, blocking=is_blocking, partitions_def=tenants, metadata=metadata
         )

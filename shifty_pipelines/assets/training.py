@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from shifty_pipelines.assets.curation import DATASETS
-from shifty_pipelines.assets.partitions import blocking_check, tenants
+from shifty_pipelines.assets.partitions import tenant_check, tenants
 from shifty_pipelines.bootstrap import Platform
 from shifty_pipelines.contexts.training.errors import JobNotQueued
 from shifty_pipelines.flows.run_training import TrainingOutcome, run_training
@@ -28,7 +28,7 @@ POOL = SLOT = "training"
     partitions_def=tenants,
     group_name="training",
     pool=POOL,
-    check_specs=[blocking_check(ADAPTERS, GATE, says="No version of this run is worse than what serves")],
+    check_specs=[tenant_check(ADAPTERS, GATE, says="No version of this run is worse than what serves")],
     kinds={"python", "pytorch"},
 )
 def adapters(

@@ -51,7 +51,9 @@ class CheckReport:
             told[f"rows/{mission_type}"] = verdict.row_count
             told[f"failing/{mission_type}"] = verdict.failing_count
             if verdict.offenders:
-                told[f"row_ids/{mission_type}"] = [str(item_id) for item_id in verdict.offenders[:SHOWN]]
+                told[f"{self.expectation.ids_name}/{mission_type}"] = [
+                    str(item_id) for item_id in verdict.offenders[:SHOWN]
+                ]
         return told
 
 
@@ -83,7 +85,7 @@ def check_step(workshop: Workshop, tenant_id: TenantId, asset: str) -> Sequence[
     for mission_type in types_for(workshop, tenant_id, asset):
         with workshop.open(actor) as services:
             judged[mission_type] = services.curation.check(asset, mission_type)
-    is_over = all(any(not verdict.passed for verdict in verdicts) for verdicts in judged.values())
+    is_over = all(any(verdict.stops for verdict in verdicts) for verdicts in judged.values())
     return [
         CheckReport(
             expectation=expectation,

@@ -38,6 +38,14 @@ def every_label_is_taken_back(site: Site) -> AbstractContextManager[None]:
     return nullcontext()
 
 
+def a_labeler_who_does_not_look(site: Site) -> AbstractContextManager[None]:
+    items = good(site)
+    with site.curation() as curation:
+        for item_id in items[:20]:
+            label(curation, item_id, LABELS[0], labelers=[ANYBODY_ELSE])
+    return nullcontext()
+
+
 def a_label_of_no_set(site: Site) -> AbstractContextManager[None]:
     item_id = good(site)[0]
     return site.bug("consensus_labels", f"IF NEW.item_id = '{item_id}' THEN NEW.label := 'gibberish'; END IF;")
@@ -151,6 +159,7 @@ def split_like(items: Sequence[uuid.UUID], *, train: int, validation: int) -> di
 #: Expectation -> what breaks it and nothing else.
 SPOILED: Mapping[str, Spoil] = {
     "labels_exist": every_label_is_taken_back,
+    "labelers_tell_labels_apart": a_labeler_who_does_not_look,
     "labels_are_of_the_set": a_label_of_no_set,
     "posteriors_are_above_chance": a_source_worse_than_chance,
     "decisions_rest_on_labels": a_decision_out_of_nothing,

@@ -21,11 +21,13 @@ from shifty_pipelines.flows.curate import run_step
 from shifty_pipelines.flows.publish_datasets import publish_datasets
 from shifty_pipelines.kernel.tenant import TenantId
 from tests.assets.curation_site import ASSETS, NewSite, Run, Site
-from tests.assets.spoiled_data import SPOILED
+from tests.assets.spoiled_data import ANYBODY_ELSE, SPOILED
 from tests.conftest import TestServer
 from tests.crowd import LABELERS, LABELS, TYPE, add_item, fill, label, take_back, text_of
 
 ASSET_OF = {found.name: asset for asset, suite in SUITES.items() for found in suite}
+BLOCKING = [found.name for suite in SUITES.values() for found in suite if found.is_blocking]
+ADVISORY = [found.name for suite in SUITES.values() for found in suite if not found.is_blocking]
 
 
 @dataclass(frozen=True)
@@ -187,17 +189,40 @@ def test_every_expectation_has_a_dataset_that_fails_it() -> None:
     assert set(SPOILED) == set(ASSET_OF), "an expectation nobody has seen failing proves nothing"
 
 
-@pytest.mark.parametrize("expectation", list(ASSET_OF))
+@pytest.mark.parametrize("expectation", BLOCKING)
 def test_a_dataset_that_fails_an_expectation_goes_no_further(site: Site, expectation: str) -> None:
     asset = ASSET_OF[expectation]
     with SPOILED[expectation](site):
         run = site.run()
-    assert run.failed == {expectation}
+    assert run.failed - set(ADVISORY) == {expectation}
     assert run.checks[expectation].severity is dg.AssetCheckSeverity.ERROR
     assert not run.result.success
     assert run.made == list(ASSETS[: ASSETS.index(asset) + 1])  # the next asset did not run
     assert site.query("SELECT count(*) FROM dataset_versions WHERE tenant_id = %(tenant)s") == [(0,)]
     assert site.query("SELECT count(*) FROM data_assets WHERE tenant_id = %(tenant)s") == [(0,)]
+
+
+@pytest.mark.parametrize("expectation", ADVISORY)
+def test_a_dataset_that_fails_an_advisory_expectation_is_warned_of_and_made(site: Site, expectation: str) -> None:
+    with SPOILED[expectation](site):
+        run = site.run()
+    assert run.failed == {expectation}
+    assert run.checks[expectation].severity is dg.AssetCheckSeverity.WARN
+    assert run.result.success
+    assert run.made == list(ASSETS)
+    assert site.query("SELECT count(*) FROM dataset_versions WHERE tenant_id = %(tenant)s") == [(1,)]
+
+
+def test_a_labeler_who_always_says_the_same_is_named_and_one_of_few_labels_is_not(site: Site) -> None:
+    few = uuid.UUID(int=98)
+    with SPOILED["labelers_tell_labels_apart"](site):
+        with site.curation() as curation:
+            for number in range(19):
+                item_id = add_item(curation, {"text": text_of(700 + number)})
+                label(curation, item_id, LABELS[1], labelers=[few])
+        run = site.run()
+    metadata = run.checks["labelers_tell_labels_apart"].metadata
+    assert metadata[f"labeler_ids/{TYPE}"].value == [str(ANYBODY_ELSE)]
 
 
 def test_an_offending_row_is_named_by_its_id_in_dagster_and_in_the_verdict(site: Site) -> None:
@@ -284,7 +309,10 @@ def test_an_asset_made_anew_is_unjudged_and_nothing_is_made_of_it(site: Site) ->
 
 SPLIT_NAMES = st.sampled_from(["train", "validation", "test", "holdout"])
 COLUMNS: Mapping[str, Mapping[str, st.SearchStrategy[Any]]] = {
-    "labels": {},
+    "labels": {
+        "labeler_id": st.sampled_from([uuid.UUID(int=90), uuid.UUID(int=91)]),
+        "labels_of_labeler": st.integers(1, 3),
+    },
     "consensus_labels": {
         "label": st.sampled_from([*LABELS, "gibberish"]),
         "posterior": st.sampled_from([0.0, 0.2, 0.333, 1 / 3, 0.9, 1.0, 1.5]),
@@ -330,7 +358,8 @@ def test_great_expectations_and_the_names_of_offending_rows_agree(asset: str, da
         assert verdict.row_count == len(rows["item_id"])
         if offends is not None:
             told = {**rows, "$labels": LABELS, "$chance": [1 / 3 - ROUNDING]}
-            offending = [item for place, item in enumerate(rows["item_id"]) if offends(told, place)]
+            names = rows[verdict.expectation.names]
+            offending = list(dict.fromkeys(name for place, name in enumerate(names) if offends(told, place)))
             assert (verdict.passed, list(verdict.offenders)) == (not offending, offending), verdict.expectation.name
         else:
             assert verdict.offenders == ()

@@ -61,10 +61,12 @@ def test_dagster_knows_exactly_what_the_snapshot_says() -> None:
     assert described() == SNAPSHOT.read_text(), "python -m tests.assets.test_definitions_snapshot, then read the diff"
 
 
-def test_every_expectation_is_a_blocking_check_of_its_asset() -> None:
+def test_every_expectation_is_a_check_of_its_asset_that_blocks_unless_it_is_advice() -> None:
     graph = build_definitions().resolve_asset_graph()
-    found = {(key.asset_key.path[-1], key.name) for key in graph.asset_check_keys if graph.get_check_spec(key).blocking}
-    assert found >= {(asset, expectation.name) for asset, suite in SUITES.items() for expectation in suite}
+    found = {(key.asset_key.path[-1], key.name, graph.get_check_spec(key).blocking) for key in graph.asset_check_keys}
+    assert found >= {
+        (asset, expectation.name, expectation.is_blocking) for asset, suite in SUITES.items() for expectation in suite
+    }
 
 
 def test_dagsters_own_validation_accepts_the_code_location() -> None:

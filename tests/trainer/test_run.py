@@ -2,6 +2,7 @@
 
 import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import datasets
@@ -13,11 +14,13 @@ import safetensors.torch
 import torch
 from sklearn.metrics import f1_score
 
+import shifty_trainer.recipe
 import shifty_trainer.run
 from shifty_trainer.candidates import Candidate, better
 from shifty_trainer.evaluation import Evaluation, evaluate
 from shifty_trainer.heads import LinearHead
 from shifty_trainer.job import ModelKind, TrainingJob
+from shifty_trainer.recipe import MEASURED
 from shifty_trainer.refusals import (
     BaseModelBroken,
     BaseModelChanged,
@@ -29,6 +32,7 @@ from shifty_trainer.refusals import (
 from shifty_trainer.reporting import Kind
 from shifty_trainer.result import Result
 from shifty_trainer.run import run_job
+from shifty_trainer.training import StopRequested
 from shifty_trainer.whole_directory import read_whole
 from tests.trainer.conftest import LABELS, JobFactory, Messages, sample_rows, write_base_model
 
@@ -97,6 +101,39 @@ def test_a_second_start_goes_on_where_the_first_stopped(make_job: JobFactory, me
 
     assert again.training["resumedFromStep"] == 12
     assert "trainer.resumed" in messages.events()
+
+
+def test_the_adapter_is_trained_again_on_all_rows_for_as_many_steps_as_were_best(
+    make_job: JobFactory, messages: Messages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shifty_trainer.recipe, "MEASURED", replace(MEASURED, epochs=2, minimum_steps=4, batch_size=12))
+    rows = sample_rows()
+    result = run(make_job(rows, hyperparameters={}), messages)
+    assert result.training["refitSteps"] == result.training["bestStep"] > 0
+    assert [body["phase"] for body in messages.of(Kind.PROGRESS) if "step" not in body][-2:] == [
+        *("refitting on all rows", "exporting"),
+    ]
+    given = {"epochs": 1, "gradientAccumulationSteps": 1, "batchSize": 12}
+    once = run(make_job(rows, name="once", hyperparameters=given))
+    assert "refitSteps" not in once.training, "given epochs are obeyed exactly"
+
+
+def test_a_stop_while_refitting_goes_on_from_the_last_state_to_the_same_files(
+    make_job: JobFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shifty_trainer.recipe, "MEASURED", replace(MEASURED, epochs=2, minimum_steps=4, batch_size=12))
+    straight = run(make_job(name="straight", hyperparameters={}))
+    job, messages = make_job(name="stopped", hyperparameters={}), Messages()
+
+    def is_refitting() -> bool:
+        return any(body["phase"] == "refitting on all rows" for body in messages.of(Kind.PROGRESS))
+
+    with pytest.raises(StopRequested) as stopped:
+        run_job(job, messages, is_stop_requested=is_refitting)
+    again = run(job)
+
+    assert stopped.value.saved.step == again.training["resumedFromStep"] == straight.training["steps"]
+    assert again.candidates[ModelKind.ADAPTER].manifest == straight.candidates[ModelKind.ADAPTER].manifest
 
 
 def test_other_hyperparameters_do_not_go_on_from_an_old_checkpoint(make_job: JobFactory, messages: Messages) -> None:

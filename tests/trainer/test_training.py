@@ -98,15 +98,16 @@ def test_stopped_and_resumed_it_ends_in_the_same_bits(bench: MakeBench, stop_at:
 def test_a_killed_run_goes_on_from_its_newest_whole_checkpoint(bench: MakeBench) -> None:
     straight = bench("straight").run()
     first = bench("killed").run()
-    newest = first.checkpoints.path / "step-00000021" / "tensors.safetensors"
-    newest.write_bytes(newest.read_bytes()[:-9])
+    for name in ("step-00000024", "step-00000021"):
+        broken = first.checkpoints.path / name / "tensors.safetensors"
+        broken.write_bytes(broken.read_bytes()[:-9])
 
     second = bench("killed").run()
 
     assert second.training.resumed_from_step == 14
     assert second.sha256() == straight.sha256()
     skipped = [body["fields"] for body in second.messages.of(Kind.LOG) if body["event"] == "trainer.checkpoint_skipped"]
-    assert [fields["checkpoint"] for fields in skipped] == ["step-00000021"]
+    assert [fields["checkpoint"] for fields in skipped] == ["step-00000024", "step-00000021"]
 
 
 def test_another_seed_orders_the_rows_otherwise(bench: MakeBench) -> None:
@@ -122,7 +123,7 @@ def test_a_checkpoint_is_reported_when_it_is_whole(bench: MakeBench) -> None:
 
     reported = done.messages.of(Kind.CHECKPOINT)
 
-    assert [body["step"] for body in reported] == [7, 14, 21]
+    assert [body["step"] for body in reported] == [7, 14, 21, 24]  # the last state too, for what comes after it
     manifest = whole_directory.read_whole(Path(reported[-1]["path"]))
     assert (manifest.sha256, manifest.files) == (reported[-1]["manifestSha256"], reported[-1]["files"])
 
@@ -167,6 +168,41 @@ def test_a_resumed_run_remembers_its_patience(bench: MakeBench, monkeypatch: pyt
     second.run()
 
     assert (second.training.progress.step, second.training.progress.best_step) == (40, 10)
+
+
+def test_a_run_whose_last_step_is_saved_anyway_saves_it_once(bench: MakeBench) -> None:
+    done = bench().run(every_steps=8)
+    again = bench().run(every_steps=8)
+
+    assert [body["step"] for body in done.messages.of(Kind.CHECKPOINT)] == [8, 16, 24]
+    assert again.messages.of(Kind.CHECKPOINT) == []
+
+
+def test_an_unjudged_run_takes_the_same_steps_as_a_judged_one_that_keeps_its_last(
+    bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = bench("judged")
+    losses = iter([3.0, 2.0, 1.0])
+    monkeypatch.setattr(judged.training, "_validation_loss", lambda: next(losses))
+    judged.run()
+    earlier = judged.checkpoints.saved(24)
+    unjudged = bench("unjudged")
+
+    unjudged.training.run_unjudged(earlier, is_stop_requested=lambda: False)
+
+    assert unjudged.sha256() == judged.sha256()
+    assert unjudged.messages.of(Kind.CHECKPOINT) == []
+
+
+def test_an_unjudged_run_that_is_stopped_names_the_checkpoint_before_it(bench: MakeBench) -> None:
+    earlier = bench("earlier").run().checkpoints.saved(24)
+    run = bench()
+    asked = iter([False] * 5 + [True])
+
+    with pytest.raises(StopRequested) as stopped:
+        run.training.run_unjudged(earlier, is_stop_requested=lambda: next(asked))
+
+    assert stopped.value.saved == earlier
 
 
 def test_a_stopped_early_run_does_not_go_on_when_started_again(

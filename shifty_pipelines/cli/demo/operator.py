@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -34,7 +35,10 @@ mutation Backfill($parameters: LaunchBackfillParams!) {
 BACKFILL_STATUS = """
 query Status($backfillId: String!) {
   partitionBackfillOrError(backfillId: $backfillId) {
-    ... on PartitionBackfill { status partitionStatusCounts { runStatus count } }
+    ... on PartitionBackfill { status assetBackfillData { assetBackfillStatuses {
+      ... on AssetPartitionsStatusCounts {
+        assetKey { path } numPartitionsTargeted numPartitionsMaterialized numPartitionsFailed
+      } } } }
   }
 }"""
 STATUS = """
@@ -61,6 +65,15 @@ class RunFailed(ShiftyError):
 
     def __init__(self, job: str, run_id: str, status: str) -> None:
         super().__init__(f"Run {run_id} of {job} ended as {status}; look at it in Dagster's UI, under Runs.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfilledAsset:
+    """Partitions of one asset of a backfill."""
+
+    targeted: int
+    materialized: int
+    failed: int
 
 
 class Operator:
@@ -102,11 +115,19 @@ class Operator:
             raise RunFailed("backfill", "(none)", f"{launched['__typename']}: {launched.get('message', '')}")
         return str(launched["backfillId"])
 
-    def backfill_status(self, backfill_id: str) -> tuple[str, Mapping[str, int]]:
-        """The backfill's status, and how many of its runs stand how."""
+    def backfill_status(self, backfill_id: str) -> tuple[str, Mapping[str, BackfilledAsset]]:
+        """The backfill's status, and how far each of its assets is."""
         told = self.ask(BACKFILL_STATUS, backfillId=backfill_id)["partitionBackfillOrError"]
-        counts = {entry["runStatus"]: entry["count"] for entry in told["partitionStatusCounts"]}
-        return str(told["status"]), counts
+        # None until the daemon has taken it up.
+        assets = (told["assetBackfillData"] or {"assetBackfillStatuses": []})["assetBackfillStatuses"]
+        return str(told["status"]), {
+            "/".join(entry["assetKey"]["path"]): BackfilledAsset(
+                targeted=entry["numPartitionsTargeted"],
+                materialized=entry["numPartitionsMaterialized"],
+                failed=entry["numPartitionsFailed"],
+            )
+            for entry in assets
+        }
 
     def wait(self, job: str, run_id: str, *, may_fail: bool = False) -> str:
         """Wait until a run has ended; its status.

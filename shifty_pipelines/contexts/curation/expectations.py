@@ -1,8 +1,8 @@
 """What must hold before the next asset may use the rows of one: suites for Great Expectations, one per asset.
 
-Each expectation is blocking: rows of a mission type that break one go no further, and its previous dataset stays
-current. Great Expectations judges (`BOOLEAN_ONLY`, so that no value leaves it); which rows offend is found here, by id.
-It takes seven seconds to import, so it is imported when a suite first runs.
+Rows of a mission type that break a blocking expectation go no further, and its previous dataset stays current; an
+advisory one is told and stops nothing. Great Expectations judges (`BOOLEAN_ONLY`, so that no value leaves it); which
+rows offend is found here, by id. It takes seven seconds to import, so it is imported when a suite first runs.
 """
 
 import uuid
@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from shifty_pipelines.contexts.curation.domain.datasets import LEAST_ROWS
+from shifty_pipelines.contexts.curation.domain.decisions import MONOTONE_LABELS
 
 Columns = Mapping[str, Sequence[Any]]
 
@@ -21,6 +22,8 @@ LABELS, CHANCE = "$labels", "$chance"
 #: If less than half of the decided items have a text, the payloads have changed, not the items.
 LEAST_KEPT_SHARE = 0.5
 MOST_CONTRADICTING_SHARE = 0.2
+#: Different labels from which a labeler tells them apart.
+SEVERAL = 2
 ROUNDING = 1e-9
 
 #: Offending rows named in a verdict; more are counted.
@@ -37,6 +40,8 @@ class Expectation:
         type: its class in `great_expectations.expectations`.
         arguments: of that class; `LABELS` and `CHANCE` are filled in.
         offends: whether the row at a position breaks it; None where only the whole table can.
+        names: the column of ids by which a verdict names offending rows.
+        is_blocking: whether rows that break it go no further.
     """
 
     name: str
@@ -44,6 +49,13 @@ class Expectation:
     type: str
     arguments: Mapping[str, Any]
     offends: Callable[[Columns, int], bool] | None = None
+    names: str = "item_id"
+    is_blocking: bool = True
+
+    @property
+    def ids_name(self) -> str:
+        """What its offenders' ids are, for those who read a verdict."""
+        return "row_ids" if self.names == "item_id" else f"{self.names}s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +66,11 @@ class Verdict:
     passed: bool
     row_count: int
     offenders: tuple[uuid.UUID, ...] = ()
+
+    @property
+    def stops(self) -> bool:
+        """Whether these rows go no further."""
+        return self.expectation.is_blocking and not self.passed
 
     @property
     def failing_count(self) -> int:
@@ -80,6 +97,16 @@ SUITES: Mapping[str, tuple[Expectation, ...]] = MappingProxyType(
                 says="At least one label counts",
                 type="ExpectTableRowCountToBeBetween",
                 arguments={"min_value": 1},
+            ),
+            Expectation(
+                name="labelers_tell_labels_apart",
+                says=f"No labeler gave {MONOTONE_LABELS} labels or more that are all the same. The consensus does not "
+                "believe such labelers; look at their answers, and deactivate who does not look",
+                type="ExpectColumnValuesToBeBetween",
+                arguments=_between("labels_of_labeler", SEVERAL, None),
+                offends=lambda rows, place: rows["labels_of_labeler"][place] < SEVERAL,
+                names="labeler_id",
+                is_blocking=False,
             ),
         ),
         "consensus_labels": (
@@ -215,7 +242,8 @@ def validate(asset: str, rows: Columns, labels: Sequence[str]) -> list[Verdict]:
 def _offenders(expectation: Expectation, rows: Columns) -> tuple[uuid.UUID, ...]:
     if expectation.offends is None:
         return ()
-    return tuple(item_id for place, item_id in enumerate(rows["item_id"]) if expectation.offends(rows, place))
+    named = (name for place, name in enumerate(rows[expectation.names]) if expectation.offends(rows, place))
+    return tuple(dict.fromkeys(named))
 
 
 def _judge(suite: Sequence[Expectation], rows: Columns, given: Mapping[str, Any]) -> list[bool]:

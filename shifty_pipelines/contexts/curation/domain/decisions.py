@@ -14,6 +14,8 @@ from shifty_pipelines.contexts.curation.domain.votes import Votes
 
 #: From this posterior a label counts as decided, for missions (arcade) and, unless a recipe says otherwise, for rows.
 MIN_POSTERIOR = 0.9
+#: Labels from which a labeler who always answers the same is worth a look.
+MONOTONE_LABELS = 20
 
 ADJUDICATION = Algorithm(name="adjudication", version=1)
 DECLARED = Algorithm(name="declared", version=1)

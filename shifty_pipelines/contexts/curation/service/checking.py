@@ -5,11 +5,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from shifty_pipelines.contexts.curation.domain.decisions import MIN_POSTERIOR, Standing
+from shifty_pipelines.contexts.curation.domain.decisions import MIN_POSTERIOR, MONOTONE_LABELS, Standing
 from shifty_pipelines.contexts.curation.domain.pii import find_pii
 from shifty_pipelines.contexts.curation.domain.splits import Left, Split
 from shifty_pipelines.contexts.curation.errors import NothingToCurate
-from shifty_pipelines.contexts.curation.expectations import MOST_NAMED, SUITES, Columns, Verdict, validate
+from shifty_pipelines.contexts.curation.expectations import MOST_NAMED, SEVERAL, SUITES, Columns, Verdict, validate
 from shifty_pipelines.contexts.curation.service.deciding import Deciding
 from shifty_pipelines.contexts.curation.service.preparing import Preparing
 
@@ -22,7 +22,12 @@ class Checking(Deciding, Preparing):
 
     def open_types(self, asset: str) -> Sequence[str]:
         """Mission types that have labels and passed every expectation before `asset`, in order of name."""
-        demanded = {(before, found.name) for before in ASSETS[: ASSETS.index(asset)] for found in SUITES[before]}
+        demanded = {
+            (before, found.name)
+            for before in ASSETS[: ASSETS.index(asset)]
+            for found in SUITES[before]
+            if found.is_blocking
+        }
         passed = self.repository.passed_expectations()
         return [found for found in self.repository.mission_types() if demanded <= set(passed.get(found, ()))]
 
@@ -68,7 +73,7 @@ class Checking(Deciding, Preparing):
                     "asset": asset,
                     "expectation": verdict.expectation.name,
                     "passed": verdict.passed,
-                    "is_blocking": True,
+                    "is_blocking": verdict.expectation.is_blocking,
                     "row_count": verdict.row_count,
                     "failing_count": verdict.failing_count,
                     "failing_items": list(verdict.offenders[:MOST_NAMED]),
@@ -93,7 +98,16 @@ class Checking(Deciding, Preparing):
         labels = self.label_set_of(mission_type)
         votes = [vote for vote, _ in self.repository.votes(mission_type) if vote[2] in labels]
         ruled = [ruling.item_id for ruling in self.repository.rulings(mission_type, labels)]
-        return {"item_id": [*(uuid.UUID(item) for item, _, _ in votes), *ruled]}
+        given = defaultdict[str, Counter[str]](Counter)
+        for _, labeler, label in votes:
+            given[labeler][label] += 1
+        # Few labels that are all the same say nothing of their labeler, nor does a lead's ruling.
+        told = {who: len(counts) if counts.total() >= MONOTONE_LABELS else SEVERAL for who, counts in given.items()}
+        return {
+            "item_id": [*(uuid.UUID(item) for item, _, _ in votes), *ruled],
+            "labeler_id": [*(uuid.UUID(labeler) for _, labeler, _ in votes), *(None for _ in ruled)],
+            "labels_of_labeler": [*(told[labeler] for _, labeler, _ in votes), *(SEVERAL for _ in ruled)],
+        }
 
     def _decision_rows(self, mission_type: str) -> Columns:
         found = self.repository.decisions(mission_type)

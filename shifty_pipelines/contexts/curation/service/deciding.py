@@ -13,7 +13,7 @@ import numpy as np
 from shifty_pipelines.contexts.curation.domain.agreement import agreement_interval
 from shifty_pipelines.contexts.curation.domain.consensus import Consensus, labeler_accuracy
 from shifty_pipelines.contexts.curation.domain.dawid_skene import pooled_dawid_skene
-from shifty_pipelines.contexts.curation.domain.decisions import MIN_POSTERIOR, Basis, Ruling, decide
+from shifty_pipelines.contexts.curation.domain.decisions import MIN_POSTERIOR, MONOTONE_LABELS, Basis, Ruling, decide
 from shifty_pipelines.contexts.curation.domain.votes import RawVote, VoteReport, Votes, collect_votes
 from shifty_pipelines.contexts.curation.service.base import CurationUseCases
 
@@ -24,8 +24,6 @@ Figures = Mapping[str, int | float]
 LEAST_SKILL, MOST_SKILL = 0.01, 0.99
 #: The bootstrap of alpha draws from here; the same labels give the same interval.
 BOOTSTRAP_SEED = 20_260_101
-#: Labels from which a labeler who always answers the same is worth a look.
-MONOTONE_LABELS = 20
 
 
 class Deciding(CurationUseCases):
