@@ -25,8 +25,8 @@ LABELS = tuple(CAUSES)
 #: How often each kind is right; the others' errors fall evenly. A spammer does not look.
 COMPETENCES: Mapping[str, float] = {"good": 0.93, "average": 0.75, "spammer": 1 / len(LABELS)}
 CLAIMED_AT_ONCE = 5
-#: No mission for this long, and a labeler goes home: settlement may add a slot within a second or two.
-IDLE_S = 3.0
+#: No mission for this long, and a labeler goes home: settlement may add a slot within a second.
+IDLE_S = 1.5
 PAUSE_S = 0.3
 TIMEOUT_S = 60.0
 

@@ -41,6 +41,14 @@ telemetry:
 sensors:
   use_threads: true
   num_workers: 4
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: QueuedRunCoordinator
+  config:
+    # Somebody waits for most runs; a look at the queue is a query. A launch waits until its worker is up.
+    dequeue_interval_seconds: 1
+    dequeue_use_threads: true
+    dequeue_num_workers: 4
 run_monitoring:
   enabled: true
   free_slots_after_run_end_seconds: 300

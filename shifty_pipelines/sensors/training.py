@@ -12,7 +12,7 @@ from shifty_pipelines.kernel.tenant import TenantId
 from shifty_pipelines.resources.platform import PlatformResource
 
 #: Somebody waits for a training that they requested; a look at the queue costs one query.
-INTERVAL_S = 5
+INTERVAL_S = 2
 
 JOB_TAG = "shifty/training_job"
 ATTEMPT_TAG = "shifty/attempt"

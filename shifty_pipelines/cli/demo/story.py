@@ -1,6 +1,7 @@
 """The demo's story, told in order; each step says what it does and how long it took."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -54,6 +55,8 @@ class Story:
         self.directory = directory
         self.seed = seed
         self.competences: Mapping[str, Mapping[str, int]] = {}
+        self._lock = threading.Lock()
+        self._leading: Outcome | None = None
 
     def tell(self, *, errors: int) -> Sequence[Outcome]:
         """Everything, in order."""
@@ -68,11 +71,10 @@ class Story:
         self._say_competences()
         with step("curation: consensus, scrubbing, equals, splits, checks, datasets (Dagster job 'curate')"):
             self._curate()
-        # Where the test split is larger, the gate can tell more.
-        self.outcomes.sort(key=_test_rows, reverse=True)
         jobs = {outcome.tenant.shop: self._request(outcome, hyperparameters=SHORTENED) for outcome in self.outcomes}
         with side_by_side() as steps:
             self._each_outcome(lambda outcome: self._serve_an_adapter(outcome, jobs[outcome.tenant.shop], steps))
+        self.outcomes.sort(key=lambda outcome: outcome is not self._leading)
         return self.outcomes
 
     def closing_lines(self) -> Iterator[str]:
@@ -112,14 +114,16 @@ class Story:
             outcome.look_up_f1 = models.look_up_f1(rows, known)
 
     def _serve_an_adapter(self, outcome: Outcome, job_id: str, steps: SideBySide) -> None:
-        """Await the training, promote and deploy; the first tenant goes on while the training slot is the second's."""
+        """Await the training, promote and deploy; who is first goes on while the training slot is the other's."""
         shop = outcome.tenant.shop
         with steps.step(shop, "training, a LoRA adapter (Dagster asset 'training/adapters')") as say:
             job = models.await_job(outcome.tenant, job_id, watch=_progress(say))
             outcome.first = models.trained(outcome.tenant, job)
         with steps.step(shop, "promotion, the first version serves, deployed to the tenant's 'local' instance"):
             self._serve_first(outcome)
-        if outcome is self.outcomes[0]:
+        with self._lock:
+            self._leading = self._leading or outcome
+        if outcome is self._leading:
             self._train_rivals(outcome, steps)
             with steps.step(shop, "a second version is promoted, asked, and rolled back"):
                 self._there_and_back(outcome)
@@ -164,11 +168,6 @@ class Story:
     def _each_outcome(self, act: Callable[[Outcome], None]) -> None:
         with ThreadPoolExecutor(len(self.outcomes)) as pool:
             list(pool.map(act, self.outcomes))
-
-
-def _test_rows(outcome: Outcome) -> int:
-    table = outcome.dataset["currentVersion"]["card"]["rowsBySplitAndLabel"] if outcome.dataset else {}
-    return sum(table.get("test", {}).values())
 
 
 def _progress(say: Callable[[str], None]) -> Callable[[Mapping[str, Any]], None]:
