@@ -19,6 +19,7 @@ from shifty_pipelines.api.catalogue import (
     TENANT_MANAGER,
     Service,
 )
+from shifty_pipelines.api.documentation import OPENAPI, add_documentation
 from shifty_pipelines.api.errors import install_error_handlers, refusal
 from shifty_pipelines.api.middleware import RequestFigures, RequestFrame
 from shifty_pipelines.api.routes import (
@@ -58,10 +59,11 @@ def create_app(platform: Platform, service: Service, *, base_port: int = 3000) -
     app = FastAPI(
         title=f"shifty {service.name}",
         version=version("shifty-pipelines"),
-        openapi_url="/openapi.json",
-        docs_url="/docs",
+        openapi_url=OPENAPI,
+        docs_url=None,
         redoc_url=None,
     )
+    add_documentation(app)
     app.state.platform = platform
     app.state.figures = RequestFigures()
     app.state.base_port = base_port

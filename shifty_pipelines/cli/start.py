@@ -38,6 +38,9 @@ storage:
       env: SHIFTY_DAGSTER_URL
 telemetry:
   enabled: false
+nux:
+  # A dialogue that sends addresses to the makers of Dagster.
+  enabled: false
 sensors:
   use_threads: true
   num_workers: 4

@@ -25,9 +25,13 @@ ATTEMPT_TAG = "shifty/attempt"
     name="training_requests",
 )
 def training_requests(platform: PlatformResource) -> dg.SensorResult:
-    """One run per queued job and attempt; asking twice for one is harmless, since the run key holds both."""
+    """One run per tenant, for its oldest queued job and attempt: it takes the tenant's other jobs too.
+
+    Asking twice for one is harmless, since the run key holds both.
+    """
     with platform.opened() as opened:
-        due = due_trainings(opened)
+        waiting = due_trainings(opened)
+    due = list({training.tenant_id: training for training in reversed(waiting)}.values())
     names = sorted({str(training.tenant_id) for training in due})
     return dg.SensorResult(
         run_requests=[_request(training) for training in due],

@@ -168,7 +168,7 @@ def test_every_row_of_the_table_is_a_route_and_every_route_has_a_row(gateway: Te
         RULES
     )
     frameworks_own = {route.path for route in found if isinstance(route, Route) and not isinstance(route, APIRoute)}
-    assert frameworks_own == {"/openapi.json", "/docs", "/docs/oauth2-redirect"}
+    assert frameworks_own == {"/openapi.json", "/docs"}
 
 
 def test_a_list_shows_only_ones_own_rows(new_world: Callable[[], World]) -> None:

@@ -351,3 +351,14 @@ def test_a_connection_that_breaks_under_a_request_is_no_bug_of_ours(
     client = TestClient(app, raise_server_exceptions=False)
     assert client.get("/breaks").status_code == 503
     assert client.get("/wrong").status_code == 500
+
+
+def test_the_documentation_page_loads_nothing_from_elsewhere(gateway: TestClient) -> None:
+    page = gateway.get("/docs")
+    assert page.status_code == 200
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert loaded
+    assert [address for address in loaded if not address.startswith("/docs/assets/")] == []
+    assert [gateway.get(address).status_code for address in loaded] == [200] * len(loaded)
+    assert "http://" not in page.text
+    assert "https://" not in page.text
