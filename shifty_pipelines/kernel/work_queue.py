@@ -27,7 +27,7 @@ class WorkQueue:
         name: which queue.
     """
 
-    def __init__(self, worker: Database, name: Literal["outbox", "training"]) -> None:
+    def __init__(self, worker: Database, name: Literal["outbox", "training", "webhook"]) -> None:
         self._worker = worker
         self._name = name
 
@@ -38,6 +38,12 @@ class WorkQueue:
     def settle(self, *, finished: Sequence[uuid.UUID], deferred_s: Mapping[uuid.UUID, float]) -> None:
         """Let finished ids leave the queue, and deferred ones wait their seconds."""
         self._call(finished, deferred_s, 0, 0)
+
+    def exchange(
+        self, *, finished: Sequence[uuid.UUID], deferred_s: Mapping[uuid.UUID, float], limit: int, lease_s: int
+    ) -> list[QueuedWork]:
+        """Settle what is done and claim up to `limit` due ids, in one call."""
+        return self._call(finished, deferred_s, limit, lease_s)
 
     def active_tenants(self) -> list[TenantId]:
         """Every active tenant."""

@@ -71,6 +71,7 @@ CREATE TABLE IF NOT EXISTS platform.outbox_queue (
 );
 CREATE INDEX IF NOT EXISTS outbox_queue_due ON platform.outbox_queue (available_at);
 CREATE TABLE IF NOT EXISTS platform.training_queue (LIKE platform.outbox_queue INCLUDING ALL);
+CREATE TABLE IF NOT EXISTS platform.webhook_queue (LIKE platform.outbox_queue INCLUDING ALL);
 REVOKE ALL ON ALL TABLES IN SCHEMA platform FROM PUBLIC;
 GRANT REFERENCES ON platform.tenants TO shifty_owner;
 
@@ -170,6 +171,9 @@ BEGIN
   ELSIF p_queue = 'training' THEN
     INSERT INTO platform.training_queue AS queued (work_id, tenant_id) VALUES (p_work_id, tenant)
     ON CONFLICT (work_id) DO UPDATE SET available_at = now(), lease_until = NULL WHERE queued.tenant_id = tenant;
+  ELSIF p_queue = 'webhook' THEN
+    INSERT INTO platform.webhook_queue AS queued (work_id, tenant_id) VALUES (p_work_id, tenant)
+    ON CONFLICT (work_id) DO UPDATE SET available_at = now(), lease_until = NULL WHERE queued.tenant_id = tenant;
   ELSE
     RAISE EXCEPTION 'no queue named %', p_queue USING ERRCODE = 'invalid_parameter_value';
   END IF;
@@ -187,7 +191,7 @@ AS $$
 #variable_conflict use_column
 DECLARE queue regclass;
 BEGIN
-  IF p_queue NOT IN ('outbox', 'training') THEN
+  IF p_queue NOT IN ('outbox', 'training', 'webhook') THEN
     RAISE EXCEPTION 'no queue named %', p_queue USING ERRCODE = 'invalid_parameter_value';
   END IF;
   queue := format('platform.%I', p_queue || '_queue')::regclass;
