@@ -51,7 +51,7 @@ from shifty_pipelines.kernel.secret_files import installation_id, secret_file
 from shifty_pipelines.kernel.store import AssetStore
 from shifty_pipelines.kernel.tenant import Actor, TenantId, system_actor
 from shifty_pipelines.kernel.work import begin_work
-from shifty_pipelines.kernel.work_queue import WorkQueue
+from shifty_pipelines.kernel.work_queue import WebhookQueue, WorkQueue
 from shifty_pipelines.services import Services
 from shifty_pipelines.settings import IpNetwork, Settings, model_process_environment
 
@@ -156,9 +156,9 @@ class Platform:
         return WebhookSenders(self)
 
     @property
-    def webhook_queue(self) -> WorkQueue:
+    def webhook_queue(self) -> WebhookQueue:
         """Ids of webhook deliveries that are to be sent."""
-        return WorkQueue(self.worker, "webhook")
+        return WebhookQueue(self.worker)
 
     def dispose(self) -> None:
         """Close the database connections and end the predictor."""

@@ -19,8 +19,8 @@ from shifty_pipelines.contexts.integrations.service.sending import LEASE, Attemp
 from shifty_pipelines.kernel.clock import Clock
 from shifty_pipelines.kernel.errors import NotFound
 from shifty_pipelines.kernel.outbound_http import OutboundFailure, OutboundHttp
-from shifty_pipelines.kernel.tenant import Actor, TenantId, system_actor
-from shifty_pipelines.kernel.work_queue import QueuedWork, WorkQueue
+from shifty_pipelines.kernel.tenant import Actor, system_actor
+from shifty_pipelines.kernel.work_queue import QueuedWork, WebhookQueue
 from shifty_pipelines.services import Services
 
 log = structlog.get_logger()
@@ -28,8 +28,6 @@ log = structlog.get_logger()
 SENDERS = 32
 #: Of them, at most this many for one tenant: its slow receivers leave the others room.
 SENDERS_OF_ONE_TENANT = 8
-#: How long a delivery waits whose tenant has all its senders busy.
-BUSY_S = 1.0
 #: How long one turn waits for a sender to get free.
 TURN_S = 0.25
 _JITTER_STEPS = 1 << 30
@@ -49,7 +47,7 @@ class Mailroom(Protocol):
         ...
 
     @property
-    def webhook_queue(self) -> WorkQueue:
+    def webhook_queue(self) -> WebhookQueue:
         """Ids of deliveries."""
         ...
 
@@ -70,68 +68,81 @@ class WebhookSenders:
         self._of_one_tenant = of_one_tenant
         self._pool = ThreadPoolExecutor(max_workers=senders, thread_name_prefix="webhooks")
         self._flying: dict[Future[float | None], QueuedWork] = {}
-        self._busy: Counter[TenantId] = Counter()
-        self._finished: list[uuid.UUID] = []
-        self._deferred_s: dict[uuid.UUID, float] = {}
+        #: Claimed in one go with others of their tenant, and waiting for a sender of it.
+        self._held: list[QueuedWork] = []
+        self._settled: dict[uuid.UUID, float | None] = {}
+        self._started = 0
 
     def run_once(self) -> int:
-        """Begin what is due and can be begun; returns how many deliveries were claimed or are under way."""
-        claims = self._exchange(self._senders - len(self._flying))
-        started = sum(self._start(claim) for claim in claims)
-        if self._flying and not started:
+        """Begin what is due and can be begun; returns how many deliveries are held or under way."""
+        self._collect()
+        if self._start_held() == 0 and self._room() <= 0:
             wait(self._flying, timeout=TURN_S, return_when=FIRST_COMPLETED)
-        return len(claims) or len(self._flying)
+            self._collect()
+            self._start_held()
+        self._held += self._exchange(self._room())
+        if self._start_held() == 0 and self._flying:
+            wait(self._flying, timeout=TURN_S, return_when=FIRST_COMPLETED)
+        return len(self._flying) + len(self._held)
 
     def settle(self) -> None:
-        """Wait for what is under way, and tell the queue."""
+        """Wait for what is under way, give back what was not begun, and tell the queue."""
         wait(self._flying)
+        self._collect()
+        self._settled.update({claim.work_id: 0.0 for claim in self._held})
+        self._held = []
         self._exchange(0)
 
     def drain(self, *, for_s: float) -> int:
-        """Send what is due, beginning nothing after `for_s`; returns how many attempts there were."""
-        ends, attempts = time.monotonic() + for_s, 0
-        while time.monotonic() < ends:
-            before = len(self._flying)
-            if not self.run_once():
-                break
-            attempts += max(len(self._flying) - before, 0)
+        """Send what is due, beginning nothing after `for_s`; returns how many deliveries were attempted."""
+        ends, self._started = time.monotonic() + for_s, 0
+        while time.monotonic() < ends and self.run_once():
+            pass
         self.settle()
-        return attempts
+        return self._started
 
     def close(self) -> None:
         """End the pool."""
         self._pool.shutdown(wait=True)
 
+    def _room(self) -> int:
+        return self._senders - len(self._flying) - len(self._held)
+
     def _exchange(self, limit: int) -> list[QueuedWork]:
-        self._collect()
+        if limit <= 0 and not self._settled:
+            return []
+        load = Counter(claim.tenant_id for claim in (*self._flying.values(), *self._held))
         claims = self._queue.exchange(
-            finished=self._finished,
-            deferred_s=self._deferred_s,
-            limit=limit,
+            settled=self._settled,
+            limit=max(limit, 0),
             lease_s=int(LEASE.total_seconds()),
+            busy=[tenant_id for tenant_id, count in load.items() if count >= self._of_one_tenant],
         )
-        self._finished, self._deferred_s = [], {}
+        self._settled = {}
         return claims
 
-    def _start(self, claim: QueuedWork) -> bool:
-        if self._busy[claim.tenant_id] >= self._of_one_tenant:
-            self._deferred_s[claim.work_id] = BUSY_S
-            return False
-        self._busy[claim.tenant_id] += 1
-        self._flying[self._pool.submit(send, self._mailroom, claim)] = claim
-        return True
+    def _start_held(self) -> int:
+        """Begin the held ones whose tenant has a sender left; returns how many."""
+        busy = Counter(claim.tenant_id for claim in self._flying.values())
+        waiting = []
+        for claim in self._held:
+            if busy[claim.tenant_id] >= self._of_one_tenant:
+                waiting.append(claim)
+                continue
+            busy[claim.tenant_id] += 1
+            self._flying[self._pool.submit(send, self._mailroom, claim)] = claim
+        begun = len(self._held) - len(waiting)
+        self._held, self._started = waiting, self._started + begun
+        return begun
 
     def _collect(self) -> None:
         for future in [future for future in self._flying if future.done()]:
             claim = self._flying.pop(future)
-            self._busy[claim.tenant_id] -= 1
             if (error := future.exception()) is not None:
                 # Whatever it is (the database may be gone): its lease ends, and it is tried again.
                 log.warning("webhooks.sender_failed", delivery_id=str(claim.work_id), error=type(error).__name__)
-            elif (seconds := future.result()) is None:
-                self._finished.append(claim.work_id)
             else:
-                self._deferred_s[claim.work_id] = seconds
+                self._settled[claim.work_id] = future.result()
 
 
 def send(mailroom: Mailroom, claim: QueuedWork) -> float | None:
