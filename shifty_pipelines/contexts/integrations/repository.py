@@ -63,13 +63,6 @@ class IntegrationsRepository(ScopedRepository):
         )
         return self.session.scalar(statement.with_for_update(), execution_options={"populate_existing": True})
 
-    def endpoint_of(self, delivery_id: uuid.UUID) -> uuid.UUID | None:
-        """Whose delivery this is."""
-        statement = select(WebhookDelivery.endpoint_id).where(
-            WebhookDelivery.tenant_id == self.tenant_id, WebhookDelivery.id == delivery_id
-        )
-        return self.session.scalar(statement)
-
     def delivery_locked(self, delivery_id: uuid.UUID) -> WebhookDelivery | None:
         """A delivery by id, locked."""
         return self.find_locked(WebhookDelivery, delivery_id)

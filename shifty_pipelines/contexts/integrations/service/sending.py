@@ -26,13 +26,16 @@ class Attempt:
 
     Attributes:
         number: counts from 1; what an older attempt has to tell is not heard.
+        follows_failures: whether the endpoint failed last when this attempt was begun.
     """
 
     delivery_id: uuid.UUID
+    endpoint_id: uuid.UUID
     number: int
     url: str = field(repr=False)
     headers: dict[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    follows_failures: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +73,10 @@ class Sending(IntegrationsUseCases):
             outcome: how it ended.
             jitter: a number of [0, 1).
         """
-        # Locked in the order of everybody who changes both: the endpoint, then its deliveries.
-        endpoint_id = self.repository.endpoint_of(attempt.delivery_id)
-        endpoint = self.repository.endpoint(endpoint_id, lock=not outcome.is_success) if endpoint_id else None
-        if outcome.is_success and endpoint is not None and endpoint.failing_since is not None:
-            endpoint = self.repository.endpoint(endpoint.id, lock=True)
+        # Locked in the order of everybody who changes both: the endpoint, then its deliveries. A success after
+        # successes has nothing to change there, so senders of one endpoint do not wait for each other.
+        has_news = attempt.follows_failures or not outcome.is_success
+        endpoint = self.repository.endpoint(attempt.endpoint_id, lock=True) if has_news else None
         delivery = self.repository.delivery_locked(attempt.delivery_id)
         if delivery is None or delivery.attempts != attempt.number or delivery.sending_until is None:
             return None  # begun anew or replayed meanwhile: whoever did so tells the queue
@@ -117,10 +119,12 @@ class Sending(IntegrationsUseCases):
         body = body_of(delivery.event_type, delivery.occurred_at, delivery.data)
         return Attempt(
             delivery_id=delivery.id,
+            endpoint_id=endpoint.id,
             number=delivery.attempts,
             url=self._opened(endpoint.url_slot, endpoint.url_sealed),
             headers=signed_headers(secrets, delivery.event_id, body, at=now),
             body=body.encode("utf-8"),
+            follows_failures=endpoint.failing_since is not None,
         )
 
     def _not_due(self, delivery_id: uuid.UUID, now: datetime) -> Later:
