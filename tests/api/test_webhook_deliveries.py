@@ -135,15 +135,27 @@ def test_an_attempt_whose_sender_was_killed_is_made_again_after_its_lease(site: 
 def test_what_an_older_attempt_has_to_tell_is_not_heard(site: Site, server: Receiver) -> None:
     endpoint, _ = site.subscribe(server.url)
     delivery = uuid.UUID(site.ping(endpoint))
-    with site.platform.open(system_actor(site.tenant_id)) as services:
-        old = services.integrations.begin_attempt(delivery)
+
+    def begin() -> Attempt:
+        with site.platform.open(system_actor(site.tenant_id)) as services:
+            begun = services.integrations.begin_attempt(delivery)
+        assert isinstance(begun, Attempt)
+        return begun
+
+    def record(attempt: Attempt, code: int) -> None:
+        outcome = Outcome(response_code=code, failure=None, retry_after_s=None, duration_ms=1)
+        with site.platform.open(system_actor(site.tenant_id)) as services:
+            assert services.integrations.record_attempt(attempt, outcome, jitter=0.0) is None
+
+    old = begin()
     site.clock.advance(timedelta(seconds=60))
-    site.send(str(delivery))
-    late = Outcome(response_code=500, failure=None, retry_after_s=None, duration_ms=1)
-    assert isinstance(old, Attempt)
-    with site.platform.open(system_actor(site.tenant_id)) as services:
-        assert services.integrations.record_attempt(old, late, jitter=0.0) is None
-    assert site.log(endpoint)[0]["status"] == "delivered"
+    new = begin()
+    record(old, 500)
+    assert site.log(endpoint)[0]["status"] == "pending"
+    record(new, 204)
+    record(old, 500)
+    (row,) = site.log(endpoint)
+    assert (row["status"], row["responseCode"], row["attempts"]) == ("delivered", 204, 2)
 
 
 def test_one_tenants_hanging_receiver_leaves_the_senders_to_others(site: Site, server: Receiver) -> None:

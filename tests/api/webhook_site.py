@@ -1,4 +1,4 @@
-"""A platform whose webhooks may go to this machine, and a tenant on it, with everything a test of webhooks asks of both."""
+"""A platform whose webhooks may go to this machine, and a tenant on it, with all that a test of webhooks asks."""
 
 import uuid
 from collections.abc import Iterator
