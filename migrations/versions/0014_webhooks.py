@@ -11,17 +11,17 @@ down_revision = "0011"
 def upgrade() -> None:
     tenant_table(
         "webhook_endpoints",
-        """id uuid NOT NULL, url_slot bigint NOT NULL, url_sealed bytea NOT NULL,
+        """id uuid NOT NULL, key_slot bigint NOT NULL, url_sealed bytea NOT NULL,
         event_types text[] NOT NULL CHECK (cardinality(event_types) > 0), is_enabled boolean NOT NULL,
         disabled_reason text CHECK (disabled_reason IN ('by_person', 'gone', 'failing')), disabled_at timestamptz,
-        failing_since timestamptz, secret_slot bigint NOT NULL, secret_sealed bytea NOT NULL, previous_slot bigint,
+        failing_since timestamptz, secret_sealed bytea NOT NULL,
         previous_sealed bytea, previous_until timestamptz, created_at timestamptz NOT NULL,
         updated_at timestamptz NOT NULL, created_by uuid, deleted_at timestamptz, PRIMARY KEY (tenant_id, id),
-        CHECK ((previous_slot IS NULL) = (previous_sealed IS NULL)),
-        CHECK ((previous_slot IS NULL) = (previous_until IS NULL)),
+        CHECK ((previous_sealed IS NULL) = (previous_until IS NULL)),
         CHECK ((disabled_reason IS NULL) = (disabled_at IS NULL))""",
         grant="SELECT, INSERT, UPDATE",
     )
+    op.execute("CREATE INDEX webhook_endpoints_key_slot ON webhook_endpoints (tenant_id, key_slot)")
     op.execute("CREATE INDEX webhook_endpoints_list ON webhook_endpoints (tenant_id, created_at, id)")
     tenant_table(
         "webhook_deliveries",

@@ -16,7 +16,7 @@ class WebhookEndpoint(TenantRow):
 
     __tablename__ = "webhook_endpoints"
 
-    url_slot: Mapped[int]
+    key_slot: Mapped[int]
     url_sealed: Mapped[bytes]
     event_types: Mapped[list[str]] = mapped_column(ARRAY(TEXT))
     is_enabled: Mapped[bool]
@@ -24,10 +24,8 @@ class WebhookEndpoint(TenantRow):
     disabled_at: Mapped[datetime | None]
     #: When the first of the failures came that no success has followed.
     failing_since: Mapped[datetime | None]
-    secret_slot: Mapped[int]
     secret_sealed: Mapped[bytes]
     #: The secret before, which still signs beside the present one until then.
-    previous_slot: Mapped[int | None]
     previous_sealed: Mapped[bytes | None]
     previous_until: Mapped[datetime | None]
     created_at: Mapped[datetime]

@@ -9,7 +9,7 @@ from shifty_pipelines.contexts.integrations.repository import IntegrationsReposi
 from shifty_pipelines.kernel.errors import NotFound
 from shifty_pipelines.kernel.keys import KeySlots
 from shifty_pipelines.kernel.outbound_http import OutboundPolicy
-from shifty_pipelines.kernel.sealed import SealedText, open_sealed
+from shifty_pipelines.kernel.sealed import LayeredText, open_under, seal_under
 from shifty_pipelines.kernel.work import UnitOfWork
 
 
@@ -49,15 +49,19 @@ class IntegrationsUseCases:
             raise NotFound("Webhook endpoint")
         return found
 
-    def _opened(self, slot: int, ciphertext: bytes) -> str:
-        return open_sealed(self.keys, self.work.tenant_id, SealedText(slot, ciphertext))
+    def _opened(self, endpoint: WebhookEndpoint, ciphertext: bytes) -> str:
+        return open_under(self.keys, self.work.tenant_id, LayeredText((endpoint.key_slot,), ciphertext))
+
+    def _sealed(self, key_slot: int, text: str) -> bytes:
+        """A text of an endpoint, under the endpoint's one slot: URL and secrets are erased together."""
+        return seal_under(self.keys, self.work.tenant_id, text, slots=(key_slot,)).ciphertext
 
     def _view(self, endpoint: WebhookEndpoint) -> EndpointView:
         until = endpoint.previous_until
         return EndpointView(
             id=endpoint.id,
             tenant_id=endpoint.tenant_id,
-            url=self._opened(endpoint.url_slot, endpoint.url_sealed),
+            url=self._opened(endpoint, endpoint.url_sealed),
             event_types=endpoint.event_types,
             enabled=endpoint.is_enabled,
             disabled_reason=endpoint.disabled_reason,

@@ -11,7 +11,6 @@ from shifty_pipelines.contexts.integrations.domain.messages import SECRET_BYTES,
 from shifty_pipelines.contexts.integrations.errors import TooManyEndpoints
 from shifty_pipelines.contexts.integrations.models import WebhookEndpoint
 from shifty_pipelines.contexts.integrations.service.base import EndpointView, IntegrationsUseCases
-from shifty_pipelines.kernel.sealed import seal, seal_many
 
 MAX_ENDPOINTS = 20
 
@@ -38,17 +37,16 @@ class Endpoints(IntegrationsUseCases):
         if self.repository.count_endpoints() >= MAX_ENDPOINTS:
             raise TooManyEndpoints(MAX_ENDPOINTS)
         secret = secret_text(secrets.token_bytes(SECRET_BYTES))
-        sealed_url, sealed_secret = seal_many(self.keys, self.work.tenant_id, (checked, secret))
+        (key_slot,) = self.keys.allocate(self.work.tenant_id, 1)
         now = self.work.clock.now()
         endpoint = WebhookEndpoint(
             tenant_id=self.work.tenant_id,
             id=self.work.ids.new(),
-            url_slot=sealed_url.slot,
-            url_sealed=sealed_url.ciphertext,
+            key_slot=key_slot,
+            url_sealed=self._sealed(key_slot, checked),
             event_types=_in_order(event_types),
             is_enabled=True,
-            secret_slot=sealed_secret.slot,
-            secret_sealed=sealed_secret.ciphertext,
+            secret_sealed=self._sealed(key_slot, secret),
             created_at=now,
             updated_at=now,
             created_by=self.work.actor.user_id,
@@ -89,8 +87,8 @@ class Endpoints(IntegrationsUseCases):
         """
         endpoint = self._endpoint(endpoint_id, lock=True)
         if url is not None:
-            sealed = seal(self.keys, self.work.tenant_id, self.policy.checked_url(url))
-            endpoint.url_slot, endpoint.url_sealed, endpoint.failing_since = sealed.slot, sealed.ciphertext, None
+            endpoint.url_sealed = self._sealed(endpoint.key_slot, self.policy.checked_url(url))
+            endpoint.failing_since = None
         if event_types is not None:
             endpoint.event_types = _in_order(event_types)
         if enabled is False and endpoint.is_enabled:
@@ -119,7 +117,7 @@ class Endpoints(IntegrationsUseCases):
         now = self.work.clock.now()
         endpoint.deleted_at, endpoint.updated_at, endpoint.is_enabled = now, now, False
         endpoint.url_sealed = endpoint.secret_sealed = b""
-        endpoint.previous_slot = endpoint.previous_sealed = endpoint.previous_until = None
+        endpoint.previous_sealed = endpoint.previous_until = None
         self.repository.cancel_pending(endpoint.id, reason="endpoint_deleted", at=now)
         self.work.audit.record("webhook_endpoint.deleted", "webhook_endpoint", endpoint.id)
 
@@ -134,13 +132,11 @@ class Endpoints(IntegrationsUseCases):
         endpoint = self._endpoint(endpoint_id, lock=True)
         now = self.work.clock.now()
         secret = secret_text(secrets.token_bytes(SECRET_BYTES))
-        sealed = seal(self.keys, self.work.tenant_id, secret)
         if overlap > timedelta(0):
-            endpoint.previous_slot, endpoint.previous_sealed = endpoint.secret_slot, endpoint.secret_sealed
-            endpoint.previous_until = now + overlap
+            endpoint.previous_sealed, endpoint.previous_until = endpoint.secret_sealed, now + overlap
         else:
-            endpoint.previous_slot = endpoint.previous_sealed = endpoint.previous_until = None
-        endpoint.secret_slot, endpoint.secret_sealed, endpoint.updated_at = sealed.slot, sealed.ciphertext, now
+            endpoint.previous_sealed = endpoint.previous_until = None
+        endpoint.secret_sealed, endpoint.updated_at = self._sealed(endpoint.key_slot, secret), now
         self.work.audit.record(
             "webhook_endpoint.secret_rotated", "webhook_endpoint", endpoint.id, overlap_s=int(overlap.total_seconds())
         )

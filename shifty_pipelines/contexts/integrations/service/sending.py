@@ -112,16 +112,16 @@ class Sending(IntegrationsUseCases):
         return None
 
     def _attempt(self, delivery: WebhookDelivery, endpoint: WebhookEndpoint, now: datetime) -> Attempt:
-        secrets = [self._opened(endpoint.secret_slot, endpoint.secret_sealed)]
+        secrets = [self._opened(endpoint, endpoint.secret_sealed)]
         until = endpoint.previous_until
-        if endpoint.previous_slot is not None and endpoint.previous_sealed is not None and until and until > now:
-            secrets.append(self._opened(endpoint.previous_slot, endpoint.previous_sealed))
+        if endpoint.previous_sealed is not None and until is not None and until > now:
+            secrets.append(self._opened(endpoint, endpoint.previous_sealed))
         body = body_of(delivery.event_type, delivery.occurred_at, delivery.data)
         return Attempt(
             delivery_id=delivery.id,
             endpoint_id=endpoint.id,
             number=delivery.attempts,
-            url=self._opened(endpoint.url_slot, endpoint.url_sealed),
+            url=self._opened(endpoint, endpoint.url_sealed),
             headers=signed_headers(secrets, delivery.event_id, body, at=now),
             body=body.encode("utf-8"),
             follows_failures=endpoint.failing_since is not None,
