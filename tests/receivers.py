@@ -142,6 +142,12 @@ def resets(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
+def resets_midway(connection: socket.socket) -> None:
+    """Resets the connection while the request may still be on its way."""
+    connection.recv(1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 def hangs_up(connection: socket.socket) -> None:
     """Answers half a response: fewer bytes than it said."""
     request_read(connection)

@@ -168,7 +168,9 @@ class OutboundHttp:
         except httpcore.NetworkError:
             raise OutboundFailure(FailureKind.CONNECTION_LOST) from None
         except httpcore.ProtocolError:
-            raise OutboundFailure(FailureKind.PROTOCOL_ERROR) from None
+            # A reset that is noticed while sending reads as an early end: the same thing, so the same name.
+            is_cut = backend.end.is_reached
+            raise OutboundFailure(FailureKind.CONNECTION_LOST if is_cut else FailureKind.PROTOCOL_ERROR) from None
 
     def close(self) -> None:
         """Start no more look-ups."""
@@ -210,12 +212,20 @@ class OutboundHttp:
         return permitted[:MAX_TRIED_ADDRESSES]
 
 
+@dataclass(slots=True)
+class _End:
+    """Whether the peer has ended the connection."""
+
+    is_reached: bool = False
+
+
 class _CheckedBackend(httpcore.NetworkBackend):
     """Connects to judged addresses only, and lets nothing last beyond the deadline."""
 
     def __init__(self, addresses: Callable[[str, int, float], Sequence[IpAddress]], deadline: float) -> None:
         self._addresses = addresses
         self._deadline = deadline
+        self.end = _End()
         self._sockets = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -231,7 +241,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
         def connect(address: str, port: int) -> httpcore.NetworkStream:
             left_s = _left_s(self._deadline, timeout)
             stream = self._sockets.connect_tcp(address, port, left_s, local_address, socket_options)
-            return _DeadlineStream(stream, self._deadline)
+            return _DeadlineStream(stream, self._deadline, self.end)
 
         permitted = self._addresses(host, port, _left_s(self._deadline, timeout))
         for address in permitted[:-1]:
@@ -245,13 +255,16 @@ class _CheckedBackend(httpcore.NetworkBackend):
 class _DeadlineStream(httpcore.NetworkStream):
     """A stream whose every operation ends at the deadline: a peer that sends one byte a second gains no time."""
 
-    def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, deadline: float, end: _End) -> None:
         self._stream = stream
         self._deadline = deadline
+        self._end = end
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What is there, waiting no longer than the deadline."""
-        return self._stream.read(max_bytes, _left_s(self._deadline, timeout))
+        received = self._stream.read(max_bytes, _left_s(self._deadline, timeout))
+        self._end.is_reached = not received
+        return received
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of it."""
@@ -269,7 +282,7 @@ class _DeadlineStream(httpcore.NetworkStream):
             inner = self._stream.start_tls(ssl_context, server_hostname, _left_s(self._deadline, timeout))
         except httpcore.ConnectError:
             raise OutboundFailure(FailureKind.TLS_FAILED) from None
-        return _DeadlineStream(inner, self._deadline)
+        return _DeadlineStream(inner, self._deadline, self._end)
 
     def get_extra_info(self, info: str) -> Any:
         """Whatever the stream knows of itself."""

@@ -14,7 +14,17 @@ import trustme
 from shifty_pipelines.kernel.errors import InvalidValue
 from shifty_pipelines.kernel.outbound_addresses import AddressPolicy, IpAddress
 from shifty_pipelines.kernel.outbound_http import FailureKind, Limits, OutboundFailure, OutboundHttp, OutboundPolicy
-from tests.receivers import drips, hangs, hangs_up, is_huge, raw_server, receiver, resets, talks_nonsense
+from tests.receivers import (
+    drips,
+    hangs,
+    hangs_up,
+    is_huge,
+    raw_server,
+    receiver,
+    resets,
+    resets_midway,
+    talks_nonsense,
+)
 
 LOOPBACK = AddressPolicy((ip_network("127.0.0.1/32"),))
 QUICK = Limits(connect_s=0.5, total_s=0.6, answer_bytes=64 * 1024)
@@ -48,7 +58,8 @@ def test_a_request_arrives_whole_and_its_answer_comes_back() -> None:
         (drips, FailureKind.TIMEOUT),
         (is_huge, FailureKind.TOO_LARGE),
         (resets, FailureKind.CONNECTION_LOST),
-        (hangs_up, FailureKind.PROTOCOL_ERROR),
+        (resets_midway, FailureKind.CONNECTION_LOST),
+        (hangs_up, FailureKind.CONNECTION_LOST),
         (talks_nonsense, FailureKind.PROTOCOL_ERROR),
     ],
 )
