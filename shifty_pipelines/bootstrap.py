@@ -15,6 +15,7 @@ from shifty_pipelines.contexts.feedback.service import FeedbackService
 from shifty_pipelines.contexts.inference.adapters.local_predictor import LocalPredictor
 from shifty_pipelines.contexts.inference.ports import Predictor
 from shifty_pipelines.contexts.inference.service import InferenceService
+from shifty_pipelines.contexts.integrations.service import IntegrationsService
 from shifty_pipelines.contexts.lifecycle.service import LifecycleService
 from shifty_pipelines.contexts.registry.adapters.local_base_models import LocalBaseModels
 from shifty_pipelines.contexts.registry.ports import BaseModels
@@ -30,6 +31,7 @@ from shifty_pipelines.contexts.training.adapters.local_trainer import LocalTrain
 from shifty_pipelines.contexts.training.ports import Trainer
 from shifty_pipelines.contexts.training.service import TrainingService
 from shifty_pipelines.flows.open_dataset import CuratedDatasets
+from shifty_pipelines.flows.send_webhooks import WebhookSenders
 from shifty_pipelines.flows.subscriptions import subscriptions
 from shifty_pipelines.flows.training_data import DatasetSource
 from shifty_pipelines.kernel.audit import RefusalLog
@@ -39,6 +41,8 @@ from shifty_pipelines.kernel.ids import IdSource, RandomIds
 from shifty_pipelines.kernel.key_files import FileKeySlots, FileTenantKeys
 from shifty_pipelines.kernel.keys import KeySlots
 from shifty_pipelines.kernel.machine_slots import MachineSlots
+from shifty_pipelines.kernel.outbound_addresses import AddressPolicy
+from shifty_pipelines.kernel.outbound_http import OutboundHttp, OutboundPolicy
 from shifty_pipelines.kernel.outbox import Dispatcher
 from shifty_pipelines.kernel.provisioning import DatabaseUrls, database_urls
 from shifty_pipelines.kernel.pseudonyms import TenantHmac
@@ -47,7 +51,7 @@ from shifty_pipelines.kernel.secret_files import installation_id, secret_file
 from shifty_pipelines.kernel.store import AssetStore
 from shifty_pipelines.kernel.tenant import Actor, TenantId, system_actor
 from shifty_pipelines.kernel.work import begin_work
-from shifty_pipelines.kernel.work_queue import WorkQueue
+from shifty_pipelines.kernel.work_queue import WebhookQueue, WorkQueue
 from shifty_pipelines.services import Services
 from shifty_pipelines.settings import IpNetwork, Settings, model_process_environment
 
@@ -77,6 +81,7 @@ class Platform:
     is_registration_open: bool
     refusals: RefusalLog
     mailer: Mailer | None
+    outbound: OutboundHttp
     public_url: str
     trusted_proxies: Sequence[IpNetwork]
     metrics_token: str | None = field(default=None, repr=False)
@@ -99,6 +104,7 @@ class Platform:
             lifecycle=LifecycleService(work, self.store),
             training=TrainingService(work),
             registry=RegistryService(work, self.base_models),
+            integrations=IntegrationsService(work, self.keys, self.outbound.policy),
         )
 
     @property
@@ -145,8 +151,18 @@ class Platform:
             clock=self.clock,
         )
 
+    def webhook_senders(self) -> WebhookSenders:
+        """Senders of webhooks; any number may work at once."""
+        return WebhookSenders(self)
+
+    @property
+    def webhook_queue(self) -> WebhookQueue:
+        """Ids of webhook deliveries that are to be sent."""
+        return WebhookQueue(self.worker)
+
     def dispose(self) -> None:
         """Close the database connections and end the predictor."""
+        self.outbound.close()
         self.predictor.close()
         self.app.dispose()
         self.worker.dispose()
@@ -161,6 +177,7 @@ class Assembly:
     passwords: PasswordHasher
     datasets: DatasetSource = field(default_factory=CuratedDatasets)
     mailer: Mailer | None = None
+    outbound: OutboundHttp | None = None
 
 
 def build_platform(
@@ -198,6 +215,7 @@ def build_platform(
         is_registration_open=settings.open_registration,
         refusals=RefusalLog(app, parts.clock, parts.ids),
         mailer=parts.mailer or _smtp(settings),
+        outbound=parts.outbound or _outbound(settings),
         public_url=(settings.public_url or f"http://localhost:{settings.base_port}").rstrip("/"),
         trusted_proxies=settings.trusted_proxies,
         metrics_token=settings.metrics_token.get_secret_value() if settings.metrics_token else None,
@@ -216,6 +234,11 @@ def _smtp(settings: Settings) -> Mailer | None:
         return None
     server = SmtpServer.of(settings.smtp_url.get_secret_value())
     return SmtpMail(server, sender=settings.mail_from, ca_file=settings.smtp_ca_file)
+
+
+def _outbound(settings: Settings) -> OutboundHttp:
+    policy = OutboundPolicy(AddressPolicy(settings.outbound_allowed_networks), allow_http=settings.outbound_allow_http)
+    return OutboundHttp(policy, ca_file=settings.outbound_ca_file)
 
 
 def _jwt_secret(settings: Settings) -> str:

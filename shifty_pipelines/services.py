@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from shifty_pipelines.contexts.arcade.service import ArcadeService
 from shifty_pipelines.contexts.curation.service import CurationService
 from shifty_pipelines.contexts.feedback.service import FeedbackService
+from shifty_pipelines.contexts.integrations.service import IntegrationsService
 from shifty_pipelines.contexts.lifecycle.service import LifecycleService
 from shifty_pipelines.contexts.registry.service import RegistryService
 from shifty_pipelines.contexts.tenancy.service import TenancyService
@@ -24,3 +25,4 @@ class Services:
     lifecycle: LifecycleService
     training: TrainingService
     registry: RegistryService
+    integrations: IntegrationsService

@@ -60,6 +60,13 @@ class Settings(BaseSettings):
     )
     smtp_ca_file: Path | None = Field(default=None, description="Certificates to trust for it instead of the system's")
     mail_from: str | None = Field(default=None, description="Sender of our mails; needed with SHIFTY_SMTP_URL")
+    outbound_allowed_networks: Annotated[tuple[IpNetwork, ...], NoDecode] = Field(
+        default=(), description="Private networks that webhooks may be sent to, comma-separated; none by default"
+    )
+    outbound_allow_http: bool = Field(default=False, description="Let webhooks go to http:// beside https://")
+    outbound_ca_file: Path | None = Field(
+        default=None, description="Certificates to trust in receivers of webhooks instead of the system's"
+    )
     store_url: str | None = Field(default=None, description="fsspec URL of the asset store; default SHIFTY_HOME/assets")
     run_launcher: str = Field(default=LOCAL_RUNS, description="Where Dagster's runs work; only `local` so far")
     metrics_token: SecretStr | None = Field(default=None, description="Bearer token of a metrics scraper")
@@ -76,7 +83,7 @@ class Settings(BaseSettings):
             raise ValueError("SHIFTY_SMTP_URL needs SHIFTY_MAIL_FROM, the address our mails come from")
         return self
 
-    @field_validator("allowed_hosts", "trusted_proxies", mode="before")
+    @field_validator("allowed_hosts", "trusted_proxies", "outbound_allowed_networks", mode="before")
     @classmethod
     def _split(cls, hosts: object) -> object:
         return tuple(part.strip() for part in hosts.split(",") if part.strip()) if isinstance(hosts, str) else hosts

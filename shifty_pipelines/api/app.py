@@ -13,6 +13,7 @@ from shifty_pipelines.api.catalogue import (
     AUTH,
     GATEWAY,
     HITL_ARCADE,
+    INTEGRATIONS,
     MODEL_REGISTRY,
     PRODUCTION_FEEDBACK,
     SERVICES,
@@ -32,6 +33,7 @@ from shifty_pipelines.api.routes import (
     registry,
     tenancy,
     training,
+    webhooks,
 )
 from shifty_pipelines.api.routes.gateway import gateway, health_router
 from shifty_pipelines.bootstrap import Platform
@@ -44,6 +46,7 @@ ROUTERS: Mapping[Service, Sequence[APIRouter]] = {
     AI_ORCHESTRATOR: (inference.predictions,),
     MODEL_REGISTRY: (registry.models, training.jobs, inference.predictions),
     PRODUCTION_FEEDBACK: (feedback.errors,),
+    INTEGRATIONS: (webhooks.webhooks,),  # connections to vendors are not built yet, hence `is_built=False`
 }
 #: The gateway is the union; where two services own one path, the specification's service answers.
 GATEWAY_ROUTERS: Sequence[APIRouter] = (

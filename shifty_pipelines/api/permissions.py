@@ -107,4 +107,14 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("POST", "/api/v1/errors"): MEMBERS,
     ("GET", "/api/v1/tenants/{tenant_id}/errors"): EVERYBODY,
     ("GET", "/api/v1/errors/{event_id}"): EVERYBODY,
+    # integrations
+    ("POST", "/api/v1/tenants/{tenant_id}/webhook-endpoints"): ADMINS,
+    ("GET", "/api/v1/tenants/{tenant_id}/webhook-endpoints"): ADMINS,
+    ("GET", "/api/v1/tenants/{tenant_id}/webhook-endpoints/{endpoint_id}"): ADMINS,
+    ("PATCH", "/api/v1/tenants/{tenant_id}/webhook-endpoints/{endpoint_id}"): ADMINS,
+    ("DELETE", "/api/v1/tenants/{tenant_id}/webhook-endpoints/{endpoint_id}"): ADMINS,
+    ("POST", "/api/v1/tenants/{tenant_id}/webhook-endpoints/{endpoint_id}/rotate-secret"): ADMINS,
+    ("POST", "/api/v1/tenants/{tenant_id}/webhook-endpoints/{endpoint_id}/ping"): ADMINS,
+    ("GET", "/api/v1/tenants/{tenant_id}/webhook-endpoints/{endpoint_id}/deliveries"): AUDITORS,
+    ("POST", "/api/v1/tenants/{tenant_id}/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/replay"): ADMINS,
 }

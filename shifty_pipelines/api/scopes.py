@@ -41,6 +41,16 @@ WRITE_SCOPES: Mapping[Route, Scope] = {
     ("POST", "/api/v1/tenants/{tenant_id}/training-jobs"): Scope.TRAIN,
     ("POST", "/api/v1/training-jobs/{job_id}/cancel"): Scope.TRAIN,
     ("POST", "/api/v1/models/{model_id}/predictions"): Scope.PREDICT,
+    # integrations
+    ("POST", "/api/v1/tenants/{tenant_id}/webhook-endpoints"): Scope.ADMIN,
+    ("PATCH", "/api/v1/tenants/{tenant_id}/webhook-endpoints/{endpoint_id}"): Scope.ADMIN,
+    ("DELETE", "/api/v1/tenants/{tenant_id}/webhook-endpoints/{endpoint_id}"): Scope.ADMIN,
+    ("POST", "/api/v1/tenants/{tenant_id}/webhook-endpoints/{endpoint_id}/rotate-secret"): Scope.ADMIN,
+    ("POST", "/api/v1/tenants/{tenant_id}/webhook-endpoints/{endpoint_id}/ping"): Scope.ADMIN,
+    (
+        "POST",
+        "/api/v1/tenants/{tenant_id}/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/replay",
+    ): Scope.ADMIN,
     # production feedback
     ("POST", "/api/v1/errors"): Scope.REPORT,
 }

@@ -43,7 +43,7 @@ def list_tenants(as_json: AsJson = False) -> None:
     """List the active tenants."""
     with opened_platform() as platform:
         rows = [TenantBody.model_validate(tenant) for tenant in all_tenants(platform)]
-    _show([row.model_dump(mode="json", include={"id", "slug", "name", "plan", "region"}) for row in rows], as_json)
+    show([row.model_dump(mode="json", include={"id", "slug", "name", "plan", "region"}) for row in rows], as_json)
 
 
 @tenants.command("create")
@@ -63,7 +63,7 @@ def create_tenant(
     owner = NewUser(email=owner_email, password=password, first_name="First", last_name="Owner", role=Role.OWNER)
     with opened_platform() as platform:
         founded = found_tenant(platform, NewTenant(name=name, slug=chosen, plan=plan, region=region), owner)
-    _show([{"id": str(founded.tenant.tenant_id), "slug": chosen, "owner": owner_email, "password": password}], as_json)
+    show([{"id": str(founded.tenant.tenant_id), "slug": chosen, "owner": owner_email, "password": password}], as_json)
 
 
 @users.command("list")
@@ -71,7 +71,7 @@ def list_users(tenant: TenantOption, as_json: AsJson = False) -> None:
     """List the people of a tenant."""
     with opened_platform() as platform, platform.open(system_actor(tenant_id_of(platform, tenant))) as services:
         rows = [UserBody.model_validate(user) for user in services.tenancy.users(after=None, limit=1000)]
-    _show([row.model_dump(mode="json", include={"id", "email", "role", "status", "grants"}) for row in rows], as_json)
+    show([row.model_dump(mode="json", include={"id", "email", "role", "status", "grants"}) for row in rows], as_json)
 
 
 @users.command("add")
@@ -88,7 +88,7 @@ def add_user(
     new = NewUser(email=email, password=password, first_name=first_name, last_name=last_name, role=role)
     with opened_platform() as platform, platform.open(system_actor(tenant_id_of(platform, tenant))) as services:
         user = services.tenancy.add_user(new)
-    _show([{"id": str(user.id), "email": user.email, "role": role.value, "password": password}], as_json)
+    show([{"id": str(user.id), "email": user.email, "role": role.value, "password": password}], as_json)
 
 
 @users.command("update")
@@ -104,7 +104,7 @@ def update_user(
     change = UpdateUser.model_validate({name: value for name, value in wanted.items() if value is not None})
     with opened_platform() as platform, platform.open(system_actor(tenant_id_of(platform, tenant))) as services:
         user = services.tenancy.update_user(_user(platform, services, email).id, change)
-    _show([{"id": str(user.id), "email": user.email, "role": user.role, "status": user.status}], as_json)
+    show([{"id": str(user.id), "email": user.email, "role": user.role, "status": user.status}], as_json)
 
 
 @users.command("set-password")
@@ -121,7 +121,7 @@ def set_password(
     ).new_password
     with opened_platform() as platform, platform.open(system_actor(tenant_id_of(platform, tenant))) as services:
         user = services.tenancy.set_password(_user(platform, services, email).id, password)
-    _show([{"id": str(user.id), "email": user.email, "password": "as typed" if ask else password}], as_json)
+    show([{"id": str(user.id), "email": user.email, "password": "as typed" if ask else password}], as_json)
 
 
 @users.command("invite")
@@ -143,7 +143,7 @@ def invite(
         link = invitation_link(platform.public_url, invited.secret)
     row = invited.invitation
     shown = {"id": str(row.id), "email": row.email, "role": row.role, "expiresAt": row.expires_at.isoformat()}
-    _show([{**shown, "link": link}], as_json)
+    show([{**shown, "link": link}], as_json)
 
 
 @users.command("invitations")
@@ -162,7 +162,7 @@ def list_invitations(tenant: TenantOption, as_json: AsJson = False) -> None:
             }
             for row in services.tenancy.invitations(after=None, limit=1000)
         ]
-    _show(rows, as_json)
+    show(rows, as_json)
 
 
 @users.command("revoke-invitation")
@@ -194,7 +194,7 @@ def create_api_key(
         allowed = scopes_open_to(actor_of(user))
         made = services.tenancy.create_api_key(user.id, asked.new_key(), allowed=allowed)
     shown = ApiKeyBody.model_validate(made.key).model_dump(mode="json", include={"id", "name", "scopes", "expires_at"})
-    _show([{**shown, "key": made.secret}], as_json)
+    show([{**shown, "key": made.secret}], as_json)
 
 
 @api_keys.command("list")
@@ -203,7 +203,7 @@ def list_api_keys(tenant: TenantOption, as_json: AsJson = False) -> None:
     with opened_platform() as platform, platform.open(system_actor(tenant_id_of(platform, tenant))) as services:
         rows = [ApiKeyBody.model_validate(key) for key in services.tenancy.api_keys(after=None, limit=1000)]
     shown = {"id", "user_id", "name", "prefix", "scopes", "expires_at", "last_used_at", "revoked_at"}
-    _show([row.model_dump(mode="json", include=shown) for row in rows], as_json)
+    show([row.model_dump(mode="json", include=shown) for row in rows], as_json)
 
 
 @api_keys.command("revoke")
@@ -223,7 +223,8 @@ def _user(platform: Platform, services: Services, email: str) -> User:
     return services.tenancy.user(identity.user_id)
 
 
-def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
+def show(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """Print rows as a table, or as JSON."""
     if as_json:
         typer.echo(json.dumps(rows, default=str))
         return

@@ -80,7 +80,7 @@ def migrate() -> None:
 
 
 def sidecar() -> None:
-    """The API on its 13 sockets, with the outbox dispatcher; started by `shifty up`."""
+    """The API on its 13 sockets, with the outbox dispatcher and the senders of webhooks; started by `shifty up`."""
     # Only this process serves: importing the API here keeps every other command quick.
     from shifty_pipelines.api.app import create_sidecar  # noqa: PLC0415
     from shifty_pipelines.api.catalogue import SERVICES  # noqa: PLC0415
@@ -92,7 +92,11 @@ def sidecar() -> None:
     platform = build_platform(settings)
     guard_isolation(platform.app.engine)
     platform.passwords.decoy_hash()  # else the first unknown address would be told by its longer answer
-    pump = OutboxPump(platform.dispatcher(), platform_urls(settings).worker)
+    worker_url = platform_urls(settings).worker
+    pumps = (
+        OutboxPump(platform.dispatcher(), worker_url),
+        OutboxPump(platform.webhook_senders(), worker_url, name="webhook-pump"),
+    )
     sockets = [_listen(settings.bind, settings.base_port + service.port_offset) for service in SERVICES]
     config = uvicorn.Config(
         create_sidecar(platform, base_port=settings.base_port),
@@ -103,11 +107,13 @@ def sidecar() -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=10,
     )
-    pump.start()
+    for pump in pumps:
+        pump.start()
     try:
         uvicorn.Server(config).run(sockets=sockets)
     finally:
-        pump.stop()
+        for pump in pumps:
+            pump.stop()
         platform.dispose()
 
 

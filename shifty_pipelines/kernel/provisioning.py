@@ -16,11 +16,12 @@ from shifty_pipelines.kernel.secret_files import installation_id, secret_file
 PLATFORM_DATABASE = "shifty_platform"
 DAGSTER_DATABASE = "shifty_dagster"
 APPLICATION_ROLE = "shifty_app"
-#: What `shifty_app` calls in schema platform; the role bootstrap makes them, migrations do not.
+#: What is called in schema platform, its newest part too; the role bootstrap makes them, migrations do not.
 NEEDED_FUNCTIONS = (
     "platform.find_login(text)",
     "platform.find_api_key(bytea)",
     "platform.find_refresh(bytea)",
+    "platform.claim_webhooks(uuid[], uuid[], double precision[], integer, integer, uuid[])",
 )
 
 

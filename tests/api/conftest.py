@@ -29,6 +29,7 @@ from shifty_pipelines.settings import Settings
 from tests.api.dataset_world import DatasetShelf
 from tests.api.model_world import ModelShelf
 from tests.conftest import TestServer
+from tests.receivers import Receiver, receiver
 from tests.tiny_models import Tables
 from tests.trainer.conftest import write_base_model
 
@@ -217,6 +218,20 @@ def house(postgres: TestServer, fresh_database_name: str, tmp_path: Path) -> Ite
         client.post(f"/api/v1/auth/{route}", json={})
     yield House(platform, clock, mail, make_world(platform, client), app, postgres, fresh_database_name)
     platform.dispose()
+
+
+@pytest.fixture
+def site(postgres: TestServer, fresh_database_name: str, tmp_path: Path) -> Iterator[Any]:
+    """A platform of its own whose webhooks may go to this machine: `tests.api.webhook_site.Site`."""
+    from tests.api.webhook_site import hook_site
+
+    yield from hook_site(postgres, fresh_database_name, tmp_path)
+
+
+@pytest.fixture
+def server() -> Iterator[Receiver]:
+    with receiver() as running:
+        yield running
 
 
 @pytest.fixture

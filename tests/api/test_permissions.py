@@ -36,6 +36,7 @@ BY_HAND: dict[tuple[str, str], tuple[set[str], set[str]]] = {
     ("GET", "/api/v1/tenants/{tenant_id}/invitations"): ({"owner", "admin"}, set()),
     ("DELETE", "/api/v1/tenants/{tenant_id}/invitations/{invitation_id}"): ({"owner", "admin"}, set()),
     ("GET", "/api/v1/tenants/{tenant_id}/dead-letters"): ({"owner", "admin"}, {"auditor"}),
+    ("POST", "/api/v1/tenants/{tenant_id}/webhook-endpoints"): ({"owner", "admin"}, set()),
     ("POST", "/api/v1/models/{model_id}/promote"): ({"owner", "admin"}, set()),
     ("POST", "/api/v1/missions/{mission_id}/adjudicate"): ({"owner", "admin"}, {"lead"}),
     ("POST", "/api/v1/missions/{mission_id}/complete"): ({"owner", "admin", "member"}, set()),

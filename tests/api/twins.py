@@ -9,6 +9,8 @@ from sqlalchemy import text
 
 from tests.api.conftest import LABELS, PASSWORD, Person, World, error_body, random_address
 
+WEBHOOKS = "/api/v1/tenants/{tenant_id}/webhook-endpoints"
+
 
 @dataclass(frozen=True)
 class Twin:
@@ -120,6 +122,26 @@ def _api_key(world: World, caller: Person) -> str:
     return str(caller.data("POST", f"/api/v1/tenants/{world.tenant_id}/api-keys", json=body)["id"])
 
 
+def _subscription(world: World) -> str:
+    path = f"/api/v1/tenants/{world.tenant_id}/webhook-endpoints"
+    body = {"url": f"https://{secrets.token_hex(6)}.example.com/hook", "eventTypes": ["mission.settled"]}
+    made = world.owner.data("POST", path, json=body)["id"]
+    others = [found["id"] for found in world.owner.data("GET", path) if found["id"] != made]
+    if len(others) > 8:  # a tenant has 20 at most
+        world.owner.call("DELETE", f"{path}/{others[0]}")
+    return str(made)
+
+
+def _endpoint(world: World, _caller: Person) -> Twin:
+    return Twin({"tenant_id": world.tenant_id, "endpoint_id": _subscription(world)})
+
+
+def _webhook_delivery(world: World, caller: Person) -> Twin:
+    twin = _endpoint(world, caller)
+    path = "/api/v1/tenants/{tenant_id}/webhook-endpoints/{endpoint_id}/ping".format(**twin.path_ids)
+    return Twin({**twin.path_ids, "delivery_id": str(world.owner.data("POST", path)["id"])})
+
+
 Builder = Callable[[World, Person], Twin]
 
 #: (verb, path) -> how to make its twin. Ids of the caller's own tenant stand in `path_ids`, `query` and `body`.
@@ -211,6 +233,20 @@ TWINS: Mapping[tuple[str, str], Builder] = {
     ("POST", "/api/v1/models/{model_id}/predictions"): lambda w, _c: Twin(
         {"model_id": w.models.served(favourite="bug")}, body={"inputs": ["the page is broken"]}
     ),
+    ("POST", f"{WEBHOOKS}"): lambda w, _c: Twin(
+        {"tenant_id": w.tenant_id},
+        body={"tenantId": w.tenant_id, "url": "https://hooks.example.com/a", "eventTypes": ["task.completed"]},
+    ),
+    ("GET", f"{WEBHOOKS}"): _tenant,
+    ("GET", f"{WEBHOOKS}/{{endpoint_id}}"): _endpoint,
+    ("PATCH", f"{WEBHOOKS}/{{endpoint_id}}"): lambda w, c: Twin(_endpoint(w, c).path_ids, body={"enabled": False}),
+    ("DELETE", f"{WEBHOOKS}/{{endpoint_id}}"): _endpoint,
+    ("POST", f"{WEBHOOKS}/{{endpoint_id}}/rotate-secret"): lambda w, c: Twin(
+        _endpoint(w, c).path_ids, body={"overlapHours": 1}
+    ),
+    ("POST", f"{WEBHOOKS}/{{endpoint_id}}/ping"): _endpoint,
+    ("GET", f"{WEBHOOKS}/{{endpoint_id}}/deliveries"): _endpoint,
+    ("POST", f"{WEBHOOKS}/{{endpoint_id}}/deliveries/{{delivery_id}}/replay"): _webhook_delivery,
     ("POST", "/api/v1/errors"): lambda w, _c: Twin(body=error_body(w.tenant_id)),
     ("GET", "/api/v1/tenants/{tenant_id}/errors"): _tenant,
     ("GET", "/api/v1/errors/{event_id}"): lambda w, _c: Twin({"event_id": w.error_event()}),

@@ -1,4 +1,4 @@
-"""`shifty users` and `shifty api-keys`, run in process against a database of their own."""
+"""`shifty users`, `shifty api-keys` and `shifty webhooks`, run in process against a database of their own."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -126,3 +126,16 @@ def test_a_person_of_another_tenant_is_not_found(shifty: Shifty, platform: Platf
     refused = shifty("users", "set-password", other.member.email)
     assert type(refused.exception).__name__ == "NotFound"
     assert other.member.call("POST", "/api/v1/auth/verify").status_code == 200
+
+
+def test_webhooks_are_listed_read_and_replayed(shifty: Shifty, world: World, platform: Platform) -> None:
+    path = f"/api/v1/tenants/{world.tenant_id}/webhook-endpoints"
+    body = {"url": "https://hooks.invalid/shifty", "eventTypes": ["mission.settled"]}
+    endpoint = world.owner.data("POST", path, json=body)["id"]
+    (listed,) = rows(shifty("webhooks", "list", "--json"))
+    assert (listed["id"], listed["url"], listed["enabled"]) == (endpoint, body["url"], True)
+    ping = world.owner.data("POST", f"{path}/{endpoint}/ping")["id"]
+    assert [row["id"] for row in rows(shifty("webhooks", "log", endpoint, "--json"))] == [ping]
+    assert rows(shifty("webhooks", "log", endpoint, "--status", "delivered", "--json")) == []
+    (replayed,) = rows(shifty("webhooks", "replay", endpoint, ping, "--json"))
+    assert (replayed["id"], replayed["status"], replayed["attempts"]) == (ping, "pending", 0)

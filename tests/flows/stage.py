@@ -44,6 +44,7 @@ class FlowStage(Stage):
             lifecycle=absent,
             training=absent,
             registry=absent,
+            integrations=absent,
         )
 
     @contextmanager

@@ -32,6 +32,7 @@ ALLOWED_FUNCTIONS = {
     "enqueue": {"shifty_app"},
     "installation_id": {"shifty_app"},
     "claim_work": {"shifty_worker"},
+    "claim_webhooks": {"shifty_worker"},
     "active_tenants": {"shifty_worker"},
     "follow_user": {"shifty_owner"},
     "follow_tenant": {"shifty_owner"},

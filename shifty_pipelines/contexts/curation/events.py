@@ -19,6 +19,18 @@ class LabelRecorded(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelTombstoned(Event):
+    """A label was taken back; it counts no more."""
+
+    type: ClassVar[str] = "curation.label_tombstoned"
+    tombstone_id: uuid.UUID
+    label_event_id: uuid.UUID
+    item_id: uuid.UUID
+    mission_id: uuid.UUID | None
+    assignment_id: uuid.UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetPublished(Event):
     """A dataset has a new current version."""
 

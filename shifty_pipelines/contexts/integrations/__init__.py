@@ -1,4 +1,5 @@
 """Connections to outside tools.
 
-Will own integrations, signed webhooks in and out, and deliveries with retries. Not built yet.
+Owns webhooks going out: endpoints, their secrets, deliveries with retries, and their log. Connections to vendors and
+webhooks coming in are not built yet.
 """

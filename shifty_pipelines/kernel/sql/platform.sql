@@ -71,6 +71,7 @@ CREATE TABLE IF NOT EXISTS platform.outbox_queue (
 );
 CREATE INDEX IF NOT EXISTS outbox_queue_due ON platform.outbox_queue (available_at);
 CREATE TABLE IF NOT EXISTS platform.training_queue (LIKE platform.outbox_queue INCLUDING ALL);
+CREATE TABLE IF NOT EXISTS platform.webhook_queue (LIKE platform.outbox_queue INCLUDING ALL);
 REVOKE ALL ON ALL TABLES IN SCHEMA platform FROM PUBLIC;
 GRANT REFERENCES ON platform.tenants TO shifty_owner;
 
@@ -170,6 +171,9 @@ BEGIN
   ELSIF p_queue = 'training' THEN
     INSERT INTO platform.training_queue AS queued (work_id, tenant_id) VALUES (p_work_id, tenant)
     ON CONFLICT (work_id) DO UPDATE SET available_at = now(), lease_until = NULL WHERE queued.tenant_id = tenant;
+  ELSIF p_queue = 'webhook' THEN
+    INSERT INTO platform.webhook_queue AS queued (work_id, tenant_id) VALUES (p_work_id, tenant)
+    ON CONFLICT (work_id) DO UPDATE SET available_at = now(), lease_until = NULL WHERE queued.tenant_id = tenant;
   ELSE
     RAISE EXCEPTION 'no queue named %', p_queue USING ERRCODE = 'invalid_parameter_value';
   END IF;
@@ -201,6 +205,28 @@ BEGIN
     '       AND (lease_until IS NULL OR lease_until < clock_timestamp())'
     '       ORDER BY available_at LIMIT $1 FOR UPDATE SKIP LOCKED) due'
     ' WHERE q.work_id = due.work_id RETURNING q.tenant_id, q.work_id, q.claims', queue) USING p_limit, p_lease_s;
+END $$;
+
+-- The same for webhooks, but tenants whose senders are all busy are left out: their backlog keeps nobody else waiting.
+CREATE OR REPLACE FUNCTION platform.claim_webhooks(
+  p_finished uuid[], p_deferred uuid[], p_deferred_s double precision[], p_limit integer, p_lease_s integer, p_busy uuid[]
+) RETURNS TABLE (tenant_id uuid, work_id uuid)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  DELETE FROM platform.webhook_queue WHERE work_id = ANY (p_finished) AND lease_until IS NOT NULL;
+  UPDATE platform.webhook_queue q
+  SET lease_until = NULL, available_at = clock_timestamp() + make_interval(secs => d.delay_s)
+  FROM unnest(p_deferred, p_deferred_s) AS d(work_id, delay_s)
+  WHERE q.work_id = d.work_id AND q.lease_until IS NOT NULL;
+  RETURN QUERY
+  UPDATE platform.webhook_queue q
+  SET lease_until = clock_timestamp() + make_interval(secs => p_lease_s), claims = q.claims + 1
+  FROM (SELECT work_id FROM platform.webhook_queue WHERE available_at <= clock_timestamp()
+        AND (lease_until IS NULL OR lease_until < clock_timestamp()) AND tenant_id <> ALL (p_busy)
+        ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED) due
+  WHERE q.work_id = due.work_id RETURNING q.tenant_id, q.work_id;
 END $$;
 
 CREATE OR REPLACE FUNCTION platform.active_tenants() RETURNS SETOF uuid
@@ -268,6 +294,7 @@ GRANT EXECUTE ON FUNCTION platform.isolate_table(regclass), platform.isolate_new
 GRANT EXECUTE ON FUNCTION platform.find_login(text), platform.find_api_key(bytea), platform.find_refresh(bytea),
   platform.create_tenant(uuid, text, boolean), platform.enqueue(text, uuid), platform.installation_id() TO shifty_app;
 GRANT EXECUTE ON FUNCTION platform.claim_work(text, uuid[], uuid[], double precision[], integer, integer),
+  platform.claim_webhooks(uuid[], uuid[], double precision[], integer, integer, uuid[]),
   platform.active_tenants() TO shifty_worker;
 GRANT EXECUTE ON FUNCTION platform.follow_user(), platform.follow_tenant(), platform.follow_api_key(),
   platform.follow_refresh() TO shifty_owner;

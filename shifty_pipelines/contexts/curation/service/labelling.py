@@ -14,7 +14,7 @@ from shifty_pipelines.contexts.curation.errors import (
     PayloadTooLarge,
     UnknownLabel,
 )
-from shifty_pipelines.contexts.curation.events import LabelRecorded
+from shifty_pipelines.contexts.curation.events import LabelRecorded, LabelTombstoned
 from shifty_pipelines.contexts.curation.models import Item, LabelEvent, LabelSet
 from shifty_pipelines.contexts.curation.service.base import CurationUseCases
 from shifty_pipelines.kernel.errors import InvalidValue, NotFound
@@ -165,7 +165,7 @@ class Labelling(CurationUseCases):
         return event.id
 
     def tombstone_label(self, assignment_id: uuid.UUID) -> None:
-        """Take back the label an assignment gave; harmless when repeated.
+        """Take back the label an assignment gave, and announce it; harmless when repeated.
 
         Raises:
             NoSuchLabelEvent: the assignment gave none.
@@ -181,6 +181,15 @@ class Labelling(CurationUseCases):
                 label.id,
             )
             self.repository.add(tombstone)
+            self.work.outbox.publish(
+                LabelTombstoned(
+                    tombstone_id=tombstone.id,
+                    label_event_id=label.id,
+                    item_id=label.item_id,
+                    mission_id=label.mission_id,
+                    assignment_id=assignment_id,
+                )
+            )
 
     def posterior(self, item_id: uuid.UUID) -> Mapping[str, float]:
         """How probable each label of the item is, from all labels that count; an adjudication is certain."""
