@@ -4,7 +4,7 @@ from alembic import op
 
 from shifty_pipelines.kernel.migrations import tenant_table
 
-revision = "0014"
+revision = "0012"
 down_revision = "0011"
 
 
