@@ -115,17 +115,18 @@ def test_a_late_answer_takes_another_slot_when_its_own_is_gone(stage: Stage) -> 
     assert sorted(stage.query("SELECT slot_number, state FROM mission_slots")) == [(1, "leased"), (2, "completed")]
 
 
-def test_a_late_answer_whose_slot_is_taken_is_kept_unpaid(stage: Stage) -> None:
+def test_a_late_answer_whose_slot_is_taken_is_kept_for_the_least_its_type_pays(stage: Stage) -> None:
     mission_id, late, token = held(stage, slot_count=1)
     stage.wait(minutes=20)
     punctual = person()
     stage.assign(mission_id, punctual)
     extra = stage.complete(mission_id, late, "assertion", token=token)
-    assert (extra.is_extra, extra.xp_pending, extra.mission.status) == (True, 0, "completed")
+    assert (extra.is_extra, extra.xp_pending, extra.mission.status) == (True, 40, "completed")
     assert stage.complete(mission_id, punctual).xp_pending == 50
-    assert stage.query(LEDGER) == [("pending", 0, 0, 50, 0)]
+    assert sorted(stage.query(LEDGER)) == [("pending", 0, 0, 40, 0), ("pending", 0, 0, 50, 0)]
     again = stage.complete(mission_id, late, "assertion", token=token)
-    assert (again.is_new, again.is_extra, again.xp_pending) == (False, True, 0)
+    assert (again.is_new, again.is_extra, again.xp_pending) == (False, True, 40)
+    assert stage.query("SELECT slot_count, open_slots FROM missions") == [(1, 0)]
 
 
 def test_a_token_of_an_earlier_lease_is_refused_once_there_is_a_later_one(stage: Stage) -> None:
@@ -214,7 +215,8 @@ def test_an_extra_answer_can_be_undone_too(stage: Stage) -> None:
     stage.assign(mission_id, person())
     stage.complete(mission_id, late, token=token)
     assert stage.undo(mission_id, late, token).assigned_to is None
-    assert stage.query(LEDGER) == []
+    assert sorted(stage.query(LEDGER)) == [("pending", 0, 0, 40, 0), ("reversal", 0, 0, -40, 0)]
+    assert stage.profile(late).xp_pending == 0
 
 
 # --------------------------------------------------------------------------------------------------- who sees an answer

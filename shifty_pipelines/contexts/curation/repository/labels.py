@@ -66,6 +66,11 @@ class LabelRows(ScopedRepository):
                 raise
             raise ItemExists(item.source, item.external_id) from error
 
+    def add_items(self, items: Sequence[Item]) -> None:
+        """Insert items that have no external ids."""
+        self.session.add_all(items)
+        self.session.flush()
+
     def item(self, item_id: uuid.UUID) -> Item | None:
         """An item by id."""
         return self.find(Item, item_id)
