@@ -54,4 +54,4 @@ def _own_labels(mission_type: MissionType, payload: Mapping[str, Any], index: in
     try:
         return read_question(mission_type, payload).labels
     except InvalidPayload as refusal:
-        raise refusal.at(index) from None
+        raise InvalidPayload(*refusal.told, where=f"payloads.{index}") from None

@@ -125,26 +125,19 @@ class LeadsOnly(Forbidden):
 
 
 class InvalidPayload(ShiftyError):
-    """A payload is not what missions of its type ask about."""
+    """A payload is not what missions of its type ask about; `told` is what was said of it."""
 
     status = 400
     code = "arcade.invalid_payload"
 
-    def __init__(self, mission_type: str, field: str, problem: str) -> None:
+    def __init__(self, mission_type: str, field: str, problem: str, *, where: str = "payload") -> None:
+        named = ".".join(filter(None, (where, field)))
         super().__init__(
-            f"payload.{field} of a {mission_type} mission: {problem}. The OpenAPI document and docs/contexts/arcade.md "
+            f"{named} of a {mission_type} mission: {problem}. The OpenAPI document and docs/contexts/arcade.md "
             "say what each type's payload holds.",
-            field=f"payload.{field}",
+            field=named,
         )
-        self._told = mission_type, field, problem
-
-    def at(self, index: int) -> "InvalidPayload":
-        """The same refusal of one payload among several."""
-        mission_type, field, problem = self._told
-        refusal = InvalidPayload(mission_type, field, problem)
-        refusal.message = f"payloads.{index}: {self.message}"
-        refusal.details = {"field": f"payloads.{index}.{field}"}
-        return refusal
+        self.told = mission_type, field, problem
 
 
 class InvalidAnswer(ShiftyError):

@@ -46,8 +46,9 @@ class QueueRows(ScopedRepository):
         """The next mission offered to a labeler, locked; missions locked by others are skipped."""
         for level in self.session.scalars(self.levels_on_offer(offer)).all():
             savepoint = self.session.begin_nested()
-            statement = self._first(self._at_level(offer, level)).with_for_update(skip_locked=True)
-            mission = self.session.scalar(statement, execution_options={"populate_existing": True})
+            mission = self.session.scalar(
+                self.next_at_level(offer, level), execution_options={"populate_existing": True}
+            )
             if kept := self._kept(savepoint, mission):
                 return kept
         return None
@@ -66,6 +67,10 @@ class QueueRows(ScopedRepository):
             if kept := self._kept(savepoint, mission if is_offered else None):
                 return kept
         return None
+
+    def next_at_level(self, offer: Offer, level: int) -> Select[Mission]:
+        """The best mission on offer at a skill level that nobody has locked; locks it."""
+        return self._first(self._at_level(offer, level)).with_for_update(skip_locked=True)
 
     def levels_on_offer(self, offer: Offer) -> Select[Any]:
         """The skill levels at which something is on offer, that of the best mission first: one index probe each."""
