@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,14 @@ from shifty_pipelines.contexts.arcade.errors import InvalidPayload
 from shifty_pipelines.contexts.arcade.schemas.questions import read_question
 from shifty_pipelines.contexts.curation.domain.label_sets import check_labels
 from shifty_pipelines.services import Services
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeBatch:
+    """A new batch, and its items in the order of their payloads."""
+
+    id: uuid.UUID
+    item_ids: Sequence[uuid.UUID]
 
 
 def add_template(services: Services, new: NewTemplate) -> uuid.UUID:
@@ -32,8 +41,8 @@ def create_batch(
     *,
     name: str,
     expires_at: datetime | None = None,
-) -> uuid.UUID:
-    """A mission about each payload, all made in one transaction or none; the batch's id.
+) -> MadeBatch:
+    """A mission about each payload, all made in one transaction or none.
 
     Raises:
         NotFound: no such template.
@@ -47,7 +56,8 @@ def create_batch(
         for index, payload in enumerate(payloads)
     ]
     item_ids = services.curation.add_items(template.type, payloads, source="batch", labels=labels)
-    return services.arcade.create_batch(template_id, item_ids, name=name, expires_at=expires_at)
+    batch_id = services.arcade.create_batch(template_id, item_ids, name=name, expires_at=expires_at)
+    return MadeBatch(id=batch_id, item_ids=item_ids)
 
 
 def _own_labels(mission_type: MissionType, payload: Mapping[str, Any], index: int) -> Sequence[str] | None:

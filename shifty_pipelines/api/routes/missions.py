@@ -23,6 +23,7 @@ from shifty_pipelines.contexts.arcade.schemas.holding import (
 from shifty_pipelines.flows.create_batch import add_template, create_batch
 from shifty_pipelines.flows.keep_draft import keep_draft
 from shifty_pipelines.flows.settle_mission import report_outcome
+from shifty_pipelines.services import Services
 
 holding: APIRouter = router_of(HITL_ARCADE)
 batches: APIRouter = router_of(HITL_ARCADE)
@@ -118,10 +119,7 @@ def read_template(template_id: uuid.UUID, call: CallDep) -> Ok[TemplateOut]:
 def post_batch(tenant_id: uuid.UUID, body: CreateBatchBody, call: CallDep, once: OnceDep) -> Ok[BatchOut]:
     """Make a mission about each payload, all or none."""
     with call.open() as services:
-        batch_id = once.run(
-            services,
-            lambda: create_batch(services, body.template_id, body.payloads, name=body.name, expires_at=body.expires_at),
-        )
+        batch_id = once.run(services, lambda: _make_batch(services, body))
         return Ok[BatchOut](data=BatchOut.model_validate(services.arcade.batch(batch_id)))
 
 
@@ -158,3 +156,8 @@ def cancel_batch(batch_id: uuid.UUID, call: CallDep) -> Ok[BatchOut]:
     """Call off what a batch has left; answers given are paid as promised."""
     with call.open() as services:
         return Ok[BatchOut](data=BatchOut.model_validate(services.arcade.cancel_batch(batch_id)))
+
+
+def _make_batch(services: Services, body: CreateBatchBody) -> uuid.UUID:
+    made = create_batch(services, body.template_id, body.payloads, name=body.name, expires_at=body.expires_at)
+    return made.id

@@ -34,6 +34,10 @@ class BatchRows(ScopedRepository):
         """A template by id."""
         return self.find(Template, template_id)
 
+    def template_named(self, name: str) -> Template | None:
+        """A template by name."""
+        return self.session.scalar(self.scoped(Template).where(Template.name == name))
+
     def templates(self, *, after: Position | None, limit: int) -> Sequence[Template]:
         """Templates, newest first, from the one after `after` on."""
         statement = self.scoped(Template).order_by(Template.created_at.desc(), Template.id.desc()).limit(limit)

@@ -65,6 +65,10 @@ class Batching(Authoring):
             raise NotFound("Mission template")
         return found
 
+    def template_named(self, name: str) -> Template | None:
+        """The template of this name, if there is one."""
+        return self.repository.template_named(name)
+
     def templates(self, *, after: Position | None, limit: int) -> Sequence[Template]:
         """Templates, newest first."""
         return self.repository.templates(after=after, limit=limit)

@@ -15,7 +15,7 @@ from shifty_pipelines.contexts.curation.errors import (
     UnknownLabel,
 )
 from shifty_pipelines.contexts.curation.events import LabelRecorded
-from shifty_pipelines.contexts.curation.models import Item, LabelEvent, LabelSet
+from shifty_pipelines.contexts.curation.models import GoldItem, Item, LabelEvent, LabelSet
 from shifty_pipelines.contexts.curation.service.base import CurationUseCases
 from shifty_pipelines.kernel.errors import InvalidValue, NotFound
 from shifty_pipelines.kernel.keys import KeyErased, KeySlots
@@ -173,6 +173,37 @@ class Labelling(CurationUseCases):
             item.id: opened_payload(self.keys, self.work.tenant_id, item) for item in self.repository.items(item_ids)
         }
         return {item_id: payload for item_id, payload in opened.items() if payload is not None}
+
+    def seed_gold(self, truths: Mapping[uuid.UUID, str]) -> None:
+        """Keep what these items truly are, known from how they were made; nobody who answers missions can read it.
+
+        Raises:
+            UnknownLabel: a truth is none of its item's labels.
+        """
+        items = {item.id: item for item in self.repository.items(truths)}
+        of_type = {kind: self.repository.label_set(kind) for kind in {item.mission_type for item in items.values()}}
+        for item_id, label in truths.items():
+            shared = of_type[items[item_id].mission_type]
+            allowed = items[item_id].labels or (shared.labels if shared else ())
+            if label not in allowed:
+                raise UnknownLabel(label, allowed)
+        self.repository.add_gold(
+            [
+                GoldItem(
+                    tenant_id=self.work.tenant_id,
+                    item_id=item_id,
+                    mission_type=items[item_id].mission_type,
+                    label=label,
+                    source="seeded",
+                    created_at=self.work.clock.now(),
+                    created_by=self.work.actor.user_id,
+                )
+                for item_id, label in truths.items()
+            ]
+        )
+        if truths:
+            first = next(iter(items.values()))
+            self.work.audit.record("gold.seeded", "mission_type", first.mission_type, count=len(truths))
 
     def key_slot(self, item_id: uuid.UUID) -> int:
         """The item's key slot, under which what others write about it is sealed too."""
