@@ -120,6 +120,11 @@ def test_who_reported_an_error_is_not_asked_about_it(stage: FlowStage) -> None:
     assert [view.id for view in stage.next(person())] == [mission.id]
 
 
+def test_deployments_get_no_label_set_and_so_are_never_counted_as_votes(stage: FlowStage) -> None:
+    with stage.services(stage.lead, Role.OWNER) as services, pytest.raises(InvalidValue, match="decided by a quorum"):
+        set_labels(services, MissionType.APPROVE_DEPLOYMENT, ["approve", "reject"])
+
+
 # ----------------------------------------------------------------------------------------------------------- the queue
 
 
