@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shifty_pipelines.kernel.tenant import Role
-from tests.api.conftest import LABELS, Person, World
+from tests.api.conftest import LABELS, Person, World, random_id
 
 RUBRIC = {"output": "assert 1", "criteria": [{"id": "clear", "text": "Is it clear?"}]}
 
@@ -102,6 +102,21 @@ def test_a_batch_is_made_once_per_key_and_paused_resumed_and_cancelled(world: Wo
     assert refused.status_code == 400
     assert refused.json()["details"] == {"field": "payloads.0.message"}
     assert [batch["id"] for batch in world.owner.data("GET", f"{tenant}/mission-batches")] == [made[0]["id"]]
+
+
+def test_a_template_of_another_tenant_is_as_unknown_as_one_of_nothing(new_world: Callable[[], World]) -> None:
+    ours, theirs = new_world(), new_world()
+    theirs.set_labels()
+    template = {"name": "triage", "type": "classify_error", "title": "Why?"}
+    foreign = theirs.owner.data("POST", f"/api/v1/tenants/{theirs.tenant_id}/mission-templates", json=template)["id"]
+    ours.set_labels()
+    path = f"/api/v1/tenants/{ours.tenant_id}/mission-batches"
+    answers = [
+        ours.owner.call("POST", path, json={"templateId": one, "name": "x", "payloads": [{"message": "a"}]})
+        for one in (foreign, random_id())
+    ]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert answers[0].json()["error"] == answers[1].json()["error"]
 
 
 def test_a_deployment_is_decided_by_people_with_the_grant_and_paid_by_its_outcome(

@@ -14,6 +14,7 @@ from shifty_pipelines.contexts.arcade.errors import (
     StaleToken,
     UndoTooLate,
 )
+from shifty_pipelines.kernel.sealed import seal_under
 from shifty_pipelines.kernel.tenant import Role, UserId
 from tests.contexts.arcade.stage import MONDAY_NOON, Stage, person
 
@@ -253,6 +254,16 @@ def test_notes_are_sealed_and_die_with_either_key(stage: Stage, erased: str) -> 
     [(labeler_key_slot,)] = stage.query("SELECT key_slot FROM arcade_profiles WHERE id = :id", id=labeler)
     stage.keys.erase(stage.tenant_id, [labeler_key_slot if erased == "labeler" else item_key_slot])
     assert stage.view(mission_id, labeler).answer == Answer(label="timeout", notes=None)
+
+
+def test_an_answer_of_before_forms_still_reads_with_its_notes(stage: Stage) -> None:
+    mission_id, labeler, _ = held(stage)
+    key_slot = stage.keys.allocate(stage.tenant_id).start
+    stage.complete(mission_id, labeler, "timeout", notes="marmalade", item_key_slot=key_slot)
+    [(own_slot,)] = stage.query("SELECT key_slot FROM arcade_profiles WHERE id = :id", id=labeler)
+    sealed = seal_under(stage.keys, stage.tenant_id, "marmalade", slots=(own_slot, key_slot)).ciphertext
+    stage.query("UPDATE mission_slots SET sealed = :sealed, result = result - 'given' RETURNING id", sealed=sealed)
+    assert stage.view(mission_id, labeler).answer == Answer(label="timeout", notes="marmalade")
 
 
 def test_what_one_completed_is_listed_newest_first_and_can_be_paged(stage: Stage) -> None:

@@ -111,6 +111,24 @@ def test_leases_follow_how_long_answers_of_the_type_really_take(stage: Stage) ->
     assert (view.lease_until - stage.clock.now()).total_seconds() == pytest.approx(3 * 18.1 * 60, abs=1e-3)
 
 
+def test_times_are_measured_anew_after_ten_minutes_and_not_before(stage: Stage) -> None:
+    def answer_twenty() -> None:
+        for _ in range(20):
+            mission_id, labeler = stage.mission(slot_count=1), person()
+            stage.assign(mission_id, labeler)
+            stage.complete(mission_id, labeler)
+        with stage.arcade(None, Role.OWNER) as arcade:
+            arcade.measure_times()
+
+    counted = "SELECT answer_count FROM mission_type_times"
+    answer_twenty()
+    answer_twenty()
+    assert stage.query(counted) == [(20,)]
+    stage.wait(minutes=10)
+    answer_twenty()
+    assert stage.query(counted) == [(60,)]
+
+
 def test_what_is_released_is_free_at_once_and_releasing_again_changes_nothing(stage: Stage) -> None:
     mission_id, labeler, token = held(stage, slot_count=1)
     save_draft(stage, mission_id, labeler, token)

@@ -99,6 +99,10 @@ class LeaseRows(ScopedRepository):
             select(TypeTime.p90_s).where(TypeTime.tenant_id == self.tenant_id, TypeTime.type == mission_type)
         )
 
+    def measured_at(self) -> datetime | None:
+        """When times were measured last."""
+        return self.session.scalar(select(func.max(TypeTime.measured_at)).where(TypeTime.tenant_id == self.tenant_id))
+
     def measure_times(self, *, at: datetime, recent: int, fewest: int) -> None:
         """Measure every type's P90 over the tenant's `recent` latest answers; types with fewer than `fewest` wait."""
         took = Slot.completed_at - func.coalesce(Slot.started_at, Slot.claimed_at)

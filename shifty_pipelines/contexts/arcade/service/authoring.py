@@ -2,7 +2,7 @@
 
 import uuid
 
-from shifty_pipelines.contexts.arcade.domain.leases import FEWEST_TIMED, RECENT_TIMED
+from shifty_pipelines.contexts.arcade.domain.leases import FEWEST_TIMED, MEASURED_EVERY, RECENT_TIMED
 from shifty_pipelines.contexts.arcade.domain.missions import (
     MIN_QUORUM,
     MissionState,
@@ -82,8 +82,14 @@ class Authoring(Deciding):
             raise MissionsOpen(mission_type.value, unsettled_count)
 
     def measure_times(self) -> None:
-        """Measure how long answers take, type by type: leases of missions claimed from now on are three times that."""
-        self.repository.measure_times(at=self.work.clock.now(), recent=RECENT_TIMED, fewest=FEWEST_TIMED)
+        """Measure how long answers take, type by type: leases of missions claimed from now on are three times that.
+
+        What was measured a moment ago stands.
+        """
+        now = self.work.clock.now()
+        measured_at = self.repository.measured_at()
+        if measured_at is None or measured_at + MEASURED_EVERY <= now:
+            self.repository.measure_times(at=now, recent=RECENT_TIMED, fewest=FEWEST_TIMED)
 
     def close_overdue(self) -> int:
         """Close missions past their time that nobody holds any more; returns how many.

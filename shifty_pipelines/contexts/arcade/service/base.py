@@ -191,14 +191,16 @@ class ArcadeUseCases:
     def _answer(self, slot: Slot) -> Answer | None:
         if slot.result is None:
             return None
-        texts: Mapping[str, Any] | None = None
+        text = None
         if slot.sealed is not None and slot.key_slot is not None:
-            texts = self._open_own(slot.sealed, UserId(slot.labeler_id), slot.key_slot)
-        said = dict(texts or {})
+            text = self._open_own(slot.sealed, UserId(slot.labeler_id), slot.key_slot)
+        # Answers of before migration 0012 have no form, and their sealed text is the notes alone.
+        has_form = "given" in slot.result
+        said: dict[str, Any] = {} if text is None else json.loads(text) if has_form else {"notes": text}
         return Answer(
             label=slot.result["label"],
             confidence=slot.result["confidence"],
-            given=slot.result["given"],
+            given=slot.result["given"] if has_form else {},
             notes=said.pop("notes", None),
             texts=said,
         )
@@ -208,17 +210,15 @@ class ArcadeUseCases:
         key_slots = (self._profile(labeler_id).key_slot, item_key_slot)
         return seal_under(self.keys, self.work.tenant_id, json.dumps(said), slots=key_slots).ciphertext
 
-    def _open_own(self, sealed: bytes, labeler_id: UserId, item_key_slot: int) -> Mapping[str, Any] | None:
+    def _open_own(self, sealed: bytes, labeler_id: UserId, item_key_slot: int) -> str | None:
         """What was sealed by `_seal_own`; None where one of its keys was erased."""
         profile = self.repository.profile(labeler_id)
         if profile is None:
             return None
         try:
-            text = open_under(self.keys, self.work.tenant_id, LayeredText((profile.key_slot, item_key_slot), sealed))
+            return open_under(self.keys, self.work.tenant_id, LayeredText((profile.key_slot, item_key_slot), sealed))
         except KeyErased:
             return None
-        said: Mapping[str, Any] = json.loads(text)
-        return said
 
 
 def label_of(slot: Slot) -> str | None:

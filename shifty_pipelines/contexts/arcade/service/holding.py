@@ -135,10 +135,10 @@ class Holding(ArcadeUseCases):
         """
         self._require_self(labeler_id, "read drafts")
         draft = self.repository.draft(mission_id, labeler_id)
-        content = {} if draft is None else self._open_own(draft.sealed, labeler_id, draft.key_slot)
-        if draft is None or content is None:
+        text = None if draft is None else self._open_own(draft.sealed, labeler_id, draft.key_slot)
+        if draft is None or text is None:
             raise NotFound("Draft")
-        return DraftView(mission_id=mission_id, content=content, saved_at=draft.saved_at)
+        return DraftView(mission_id=mission_id, content=json.loads(text), saved_at=draft.saved_at)
 
     def _held(self, mission_id: uuid.UUID, labeler_id: UserId, fencing_token: int) -> Slot:
         own = self.repository.own_slots(mission_id, labeler_id)
