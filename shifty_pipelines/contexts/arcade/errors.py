@@ -133,7 +133,8 @@ class InvalidPayload(ShiftyError):
     def __init__(self, mission_type: str, field: str, problem: str, *, where: str = "payload") -> None:
         named = ".".join(filter(None, (where, field)))
         super().__init__(
-            f"{named} of a {mission_type} mission: {problem}. docs/contexts/arcade.md says what each type's payload holds.",
+            f"{named} of a {mission_type} mission: {problem}. "
+            "docs/contexts/arcade.md says what each type's payload holds.",
             field=named,
         )
         self.told = mission_type, field, problem
