@@ -9,6 +9,7 @@ from shifty_pipelines.jobs.curation import curate, nightly_curation
 from shifty_pipelines.jobs.dbt import marts, nightly_marts
 from shifty_pipelines.jobs.training import curate_and_train, train
 from shifty_pipelines.resources.platform import PlatformResource
+from shifty_pipelines.sensors.arcade import expiry
 from shifty_pipelines.sensors.curation import new_labels
 from shifty_pipelines.sensors.integrations import webhooks_sensor
 from shifty_pipelines.sensors.outbox import outbox_sensor
@@ -27,7 +28,7 @@ def build_definitions(*, platform: dg.ConfigurableResource | None = None) -> dg.
         asset_checks=curation.expectations,
         jobs=[curate, train, curate_and_train, marts],
         schedules=[nightly_curation, nightly_marts],
-        sensors=[new_labels, outbox_sensor, webhooks_sensor, training_requests, training_failures, reaper],
+        sensors=[new_labels, outbox_sensor, webhooks_sensor, training_requests, training_failures, reaper, expiry],
         resources={"platform": platform or PlatformResource()},
         # A process per op costs seconds each; heavy work is a subprocess of its own anyway.
         executor=dg.in_process_executor,

@@ -28,6 +28,7 @@ from shifty_pipelines.api.routes import (
     curation,
     feedback,
     inference,
+    missions,
     outbox,
     people,
     registry,
@@ -42,7 +43,14 @@ from shifty_pipelines.bootstrap import Platform
 ROUTERS: Mapping[Service, Sequence[APIRouter]] = {
     TENANT_MANAGER: (tenancy.tenants, tenancy.tenant_stats),
     AUTH: (tenancy.auth, tenancy.users, people.people),
-    HITL_ARCADE: (curation.label_sets, arcade.missions, arcade.players, curation.datasets),
+    HITL_ARCADE: (
+        curation.label_sets,
+        arcade.missions,
+        missions.holding,
+        missions.batches,
+        arcade.players,
+        curation.datasets,
+    ),
     AI_ORCHESTRATOR: (inference.predictions,),
     MODEL_REGISTRY: (registry.models, training.jobs, inference.predictions),
     PRODUCTION_FEEDBACK: (feedback.errors,),

@@ -117,14 +117,15 @@ class World:
         path = f"/api/v1/tenants/{self.tenant_id}/label-sets/classify_error"
         self.owner.data("PUT", path, json={"labels": LABELS})
 
-    def mission(self, **fields: Any) -> str:
+    def mission(self, author: "Person | None" = None, **fields: Any) -> str:
         body = {
             "type": "classify_error",
             "title": "What caused this?",
             "payload": {"message": f"boom {secrets.token_hex(4)}"},
             **fields,
         }
-        return str(self.owner.data("POST", f"/api/v1/tenants/{self.tenant_id}/missions", json=body)["id"])
+        path = f"/api/v1/tenants/{self.tenant_id}/missions"
+        return str((author or self.owner).data("POST", path, json=body)["id"])
 
     def error_event(self) -> str:
         return str(self.owner.data("POST", "/api/v1/errors", json=error_body(self.tenant_id))["id"])

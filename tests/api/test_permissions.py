@@ -78,7 +78,7 @@ def test_every_route_lets_in_exactly_the_roles_and_grants_of_the_table(
             f" {len(surprises)} surprises\n"
         )
     assert surprises == []
-    assert probes == len(routes) * 4 * 7
+    assert probes == len(routes) * 4 * 8
 
 
 def test_every_route_lets_in_a_key_with_its_scope_and_no_other(

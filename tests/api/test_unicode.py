@@ -13,7 +13,7 @@ from tests.api.twins import TWINS, Twin
 
 HALF = "a\ud800b"
 #: Sealed exactly as they came.
-SEALED = {"payload", "message", "stackTrace", "endpoint", "metadata"}
+SEALED = {"payload", "payloads.0", "message", "stackTrace", "endpoint", "metadata"}
 _NAMES = {"firstName": "Ada", "lastName": "L"}
 #: Routes without a twin: bodies with every field in them.
 OTHER_BODIES: Mapping[tuple[str, str], Mapping[str, Any]] = {

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from shifty_pipelines.kernel.tenant import Role
 from tests.api.conftest import LABELS, PASSWORD, Person, World, error_body, random_address
 
 WEBHOOKS = "/api/v1/tenants/{tenant_id}/webhook-endpoints"
@@ -24,10 +25,54 @@ class Twin:
 
 def _claimed(world: World, caller: Person) -> str:
     """A mission that the caller holds."""
-    world.set_labels()
-    mission = world.mission(slotCount=2)
+    mission = _offered(world, caller, slotCount=2)
     world.owner.data("POST", f"/api/v1/missions/{mission}/assign", json={"userId": caller.id})
     return mission
+
+
+def _offered(world: World, caller: Person, **fields: Any) -> str:
+    """A mission that the caller may take: somebody else's."""
+    world.set_labels()
+    author = world.people[Role.ADMIN] if caller.id == world.owner.id else world.owner
+    return world.mission(author, **fields)
+
+
+def _held(world: World, caller: Person, **body: Any) -> Twin:
+    mission = _claimed(world, caller)
+    return Twin({"mission_id": mission}, body={"userId": caller.id, "fencingToken": 1, **body})
+
+
+def _drafted(world: World, caller: Person) -> Twin:
+    twin = _held(world, caller)
+    path = f"/api/v1/missions/{twin.path_ids['mission_id']}/draft"
+    caller.data("PUT", path, json={"fencingToken": 1, "draft": {"notes": "hm"}})
+    return Twin(twin.path_ids)
+
+
+def _decided(world: World) -> str:
+    """A deployment whose quorum is complete; set so directly, which is quicker."""
+    mission = world.mission(type="approve_deployment", payload={"change": "version 2"}, slotCount=2)
+    with world.platform.app.tenant_transaction(world.tenant_id) as scope:  # type: ignore[arg-type]
+        scope.session.execute(
+            text("UPDATE missions SET state = 'decided', decision = 'approve' WHERE tenant_id = :t AND id = :m"),
+            {"t": world.tenant_id, "m": mission},
+        )
+    return mission
+
+
+def _template(world: World) -> str:
+    world.set_labels()
+    body = {"name": secrets.token_hex(4), "type": "classify_error", "title": "What caused this?"}
+    return str(world.owner.data("POST", f"/api/v1/tenants/{world.tenant_id}/mission-templates", json=body)["id"])
+
+
+def _batch_body(world: World) -> dict[str, Any]:
+    return {"templateId": _template(world), "name": "night", "payloads": [{"message": "boom"}]}
+
+
+def _batch(world: World, _caller: Person) -> Twin:
+    path = f"/api/v1/tenants/{world.tenant_id}/mission-batches"
+    return Twin({"batch_id": str(world.owner.data("POST", path, json=_batch_body(world))["id"])})
 
 
 def _completed(world: World, caller: Person) -> tuple[str, int]:
@@ -94,8 +139,7 @@ def _mission(world: World, caller: Person) -> Twin:
 
 
 def _unclaimed(world: World, caller: Person) -> Twin:
-    world.set_labels()
-    return Twin({"mission_id": world.mission()}, body={"userId": caller.id})
+    return Twin({"mission_id": _offered(world, caller)}, body={"userId": caller.id})
 
 
 def _promote(world: World, _caller: Person) -> Twin:
@@ -194,6 +238,34 @@ TWINS: Mapping[tuple[str, str], Builder] = {
     ("POST", "/api/v1/missions/{mission_id}/adjudicate"): lambda w, _c: Twin(
         {"mission_id": _disputed(w)}, body={"label": LABELS[0]}
     ),
+    ("POST", "/api/v1/missions/{mission_id}/heartbeat"): _held,
+    ("POST", "/api/v1/missions/{mission_id}/release"): _held,
+    ("POST", "/api/v1/missions/{mission_id}/skip"): lambda w, c: _held(w, c, reason="missing_context"),
+    ("PUT", "/api/v1/missions/{mission_id}/draft"): lambda w, c: _held(w, c, draft={"notes": "hm"}),
+    ("GET", "/api/v1/missions/{mission_id}/draft"): _drafted,
+    ("POST", "/api/v1/missions/{mission_id}/cancel"): lambda w, c: Twin({"mission_id": _offered(w, c)}),
+    ("POST", "/api/v1/missions/{mission_id}/outcome"): lambda w, _c: Twin(
+        {"mission_id": _decided(w)}, body={"outcome": "good"}
+    ),
+    ("POST", "/api/v1/tenants/{tenant_id}/mission-templates"): lambda w, _c: Twin(
+        {"tenant_id": w.tenant_id},
+        body={
+            "name": secrets.token_hex(4),
+            "type": "classify_error",
+            "title": "What caused this?",
+            "tenantId": w.tenant_id,
+        },
+    ),
+    ("GET", "/api/v1/tenants/{tenant_id}/mission-templates"): _tenant,
+    ("GET", "/api/v1/mission-templates/{template_id}"): lambda w, _c: Twin({"template_id": _template(w)}),
+    ("POST", "/api/v1/tenants/{tenant_id}/mission-batches"): lambda w, _c: Twin(
+        {"tenant_id": w.tenant_id}, body={**_batch_body(w), "tenantId": w.tenant_id}
+    ),
+    ("GET", "/api/v1/tenants/{tenant_id}/mission-batches"): _tenant,
+    ("GET", "/api/v1/mission-batches/{batch_id}"): _batch,
+    ("POST", "/api/v1/mission-batches/{batch_id}/pause"): _batch,
+    ("POST", "/api/v1/mission-batches/{batch_id}/resume"): _batch,
+    ("POST", "/api/v1/mission-batches/{batch_id}/cancel"): _batch,
     ("GET", "/api/v1/users/{user_id}/missions/active"): lambda _w, c: Twin({"user_id": c.id}),
     ("GET", "/api/v1/users/{user_id}/missions/completed"): lambda _w, c: Twin({"user_id": c.id}),
     ("GET", "/api/v1/profiles/{user_id}"): lambda w, c: Twin({"user_id": c.id}, query={"tenantId": w.tenant_id}),

@@ -77,14 +77,15 @@ def test_an_unknown_label_is_refused_by_name_and_the_slot_stays_held(stage: Flow
     assert stage.view(mission.id, labeler).status == "assigned"
 
 
-def test_an_extra_answer_is_a_label_without_a_promise(stage: FlowStage) -> None:
+def test_an_extra_answer_is_a_label_with_a_promise_of_its_own(stage: FlowStage) -> None:
     stage.set_labels()
     mission, late = stage.question(slot_count=1), person()
     stage.assign(mission.id, late)
     stage.wait(minutes=20)
     stage.take_and_answer(mission.id, person(), "timeout")
-    assert stage.answer(mission.id, late, "network").is_extra is True
-    assert stage.query(TRACES) == [(2, 2, 1, 2)]
+    extra = stage.answer(mission.id, late, "network")
+    assert (extra.is_extra, extra.xp_pending) == (True, 40)
+    assert stage.query(TRACES) == [(2, 2, 2, 2)]
 
 
 def test_only_missions_that_exist_and_are_held_are_completed(stage: FlowStage) -> None:

@@ -104,7 +104,7 @@ def complete_mission(mission_id: uuid.UUID, body: CompleteBody, call: CallDep) -
     with call.open() as services:
         labeler_id = labeler_of(services, call, body.user_id)
         completed = completing.complete_mission(
-            services, mission_id, labeler_id=labeler_id, answer=body.answer(), fencing_token=body.fencing_token
+            services, mission_id, labeler_id=labeler_id, answer=body.as_it_came(), fencing_token=body.fencing_token
         )
         return Ok[CompletionOut](data=CompletionOut.of(completed))
 

@@ -122,3 +122,99 @@ class LeadsOnly(Forbidden):
 
     def __init__(self, action: str) -> None:
         super().__init__(f"Only an owner or admin may {action}.")
+
+
+class InvalidPayload(ShiftyError):
+    """A payload is not what missions of its type ask about; `told` is what was said of it."""
+
+    status = 400
+    code = "arcade.invalid_payload"
+
+    def __init__(self, mission_type: str, field: str, problem: str, *, where: str = "payload") -> None:
+        named = ".".join(filter(None, (where, field)))
+        super().__init__(
+            f"{named} of a {mission_type} mission: {problem}. "
+            "docs/contexts/arcade.md says what each type's payload holds.",
+            field=named,
+        )
+        self.told = mission_type, field, problem
+
+
+class InvalidAnswer(ShiftyError):
+    """An answer has not the shape, or not the values, that its mission asks for."""
+
+    status = 400
+    code = "arcade.invalid_answer"
+
+    def __init__(self, form: str, field: str, problem: str) -> None:
+        super().__init__(
+            f"result{'.' if field else ''}{field}: {problem}. This mission is answered in the form '{form}'.",
+            field=f"result.{field}".rstrip("."),
+            form=form,
+        )
+
+
+class ItemErased(Conflict):
+    """The item that a mission asks about was erased."""
+
+    code = "arcade.item_erased"
+
+    def __init__(self, mission_id: uuid.UUID) -> None:
+        super().__init__(f"What mission {mission_id} asks about was erased; release it and take another.")
+
+
+class LeaseUsedUp(Conflict):
+    """A lease was extended as far as it goes."""
+
+    code = "arcade.lease_used_up"
+
+    def __init__(self, mission_id: uuid.UUID) -> None:
+        super().__init__(
+            f"Mission {mission_id} was held for ten leases, which is the most. Complete it, which still counts, "
+            "or release it; your draft is kept until then."
+        )
+
+
+class DraftTooLarge(ShiftyError):
+    """A draft is larger than a draft may be."""
+
+    status = 413
+    code = "arcade.draft_too_large"
+
+    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"The draft is {size_bytes} bytes as JSON; a draft may have {limit_bytes}. Save what was typed, "
+            "not what was shown.",
+            sizeBytes=size_bytes,
+            limitBytes=limit_bytes,
+        )
+
+
+class NotAnApprover(Forbidden):
+    """Deployments are decided by who has the duty."""
+
+    code = "arcade.not_an_approver"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Deployments are decided by members with the grant deployment_approver, each for themselves; "
+            "an owner or admin gives it at PUT /api/v1/users/{userId}."
+        )
+
+
+class TemplateExists(Conflict):
+    """The tenant has a template of that name."""
+
+    code = "arcade.template_exists"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is a mission template named '{name}' already; choose another name, or use that one.")
+
+
+class BatchClosed(Conflict):
+    """A batch was cancelled."""
+
+    code = "arcade.batch_closed"
+
+    def __init__(self, batch_id: uuid.UUID, state: str) -> None:
+        super().__init__(f"Mission batch {batch_id} is {state}; make a new one of the same template.")

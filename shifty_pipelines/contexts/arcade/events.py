@@ -29,3 +29,38 @@ class MissionDisputed(Event):
     item_id: uuid.UUID
     mission_type: str
     answer_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissionSkipped(Event):
+    """A labeler passed a mission on; `is_free` while their day's free skips last."""
+
+    type: ClassVar[str] = "arcade.mission_skipped"
+    mission_id: uuid.UUID
+    labeler_id: uuid.UUID
+    mission_type: str
+    reason: str
+    is_free: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentDecided(Event):
+    """The quorum of a deployment is complete, or its time was over; it is paid when the outcome is known."""
+
+    type: ClassVar[str] = "arcade.deployment_decided"
+    mission_id: uuid.UUID
+    item_id: uuid.UUID
+    decision: str
+    approve_count: int
+    answer_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissionCancelled(Event):
+    """A mission was called off; what had been answered is paid."""
+
+    type: ClassVar[str] = "arcade.mission_cancelled"
+    mission_id: uuid.UUID
+    item_id: uuid.UUID
+    mission_type: str
+    answer_count: int

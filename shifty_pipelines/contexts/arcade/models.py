@@ -4,11 +4,12 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKeyConstraint
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, FetchedValue, ForeignKeyConstraint
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TEXT
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shifty_pipelines.kernel.db import TenantRow
+from shifty_pipelines.contexts.arcade.domain.missions import MissionState
+from shifty_pipelines.kernel.db import Base, TenantRow
 
 
 class Profile(TenantRow):
@@ -50,6 +51,63 @@ class Mission(TenantRow):
     updated_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
     settled_label: Mapped[str | None]
+    #: What its labels leave open, 0 (certain) to 1; told by curation through the flows.
+    uncertainty: Mapped[float] = mapped_column(default=1.0)
+    #: Lower comes first: seconds since the epoch of its making, a day earlier for each whole uncertainty.
+    queue_rank: Mapped[float] = mapped_column(FetchedValue())
+    is_paused: Mapped[bool] = mapped_column(default=False)
+    batch_id: Mapped[uuid.UUID | None]
+    #: Who reported the error it asks about.
+    reported_by: Mapped[uuid.UUID | None]
+    #: approve_deployment only: what the quorum decided, and what came of it.
+    decision: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+
+    def takes_answers(self) -> bool:
+        """Whether there is a slot to be given away."""
+        return self.state == MissionState.OPEN and self.open_slots > 0 and not self.is_paused
+
+
+class Template(TenantRow):
+    """A pattern of missions."""
+
+    __tablename__ = "mission_templates"
+
+    name: Mapped[str]
+    type: Mapped[str]
+    difficulty: Mapped[str]
+    title: Mapped[str]
+    description: Mapped[str]
+    instructions: Mapped[str]
+    #: Labels of these missions alone; None where those of the type hold.
+    labels: Mapped[list[str] | None] = mapped_column(ARRAY(TEXT))
+    xp_reward: Mapped[int]
+    coin_reward: Mapped[int]
+    time_estimate_minutes: Mapped[int]
+    required_skill_level: Mapped[int]
+    slot_count: Mapped[int]
+    priority: Mapped[int]
+    created_at: Mapped[datetime]
+    created_by: Mapped[uuid.UUID | None]
+
+
+class Batch(TenantRow):
+    """Missions of one template that are paused, resumed and cancelled together."""
+
+    __tablename__ = "mission_batches"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "template_id"], ["mission_templates.tenant_id", "mission_templates.id"]),
+    )
+
+    name: Mapped[str]
+    template_id: Mapped[uuid.UUID]
+    state: Mapped[str]
+    mission_count: Mapped[int]
+    expires_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    created_by: Mapped[uuid.UUID | None]
+    updated_at: Mapped[datetime]
 
 
 class Slot(TenantRow):
@@ -72,11 +130,39 @@ class Slot(TenantRow):
     claimed_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
-    #: `{"label": ..., "confidence": ...}`; notes are sealed beside it.
+    #: `{"label": ..., "confidence": ..., "given": {...}}`; notes and other texts are sealed beside it.
     result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    #: The item's key slot; notes lie under the labeler's key first, then under this one.
+    #: The item's key slot; texts lie under the labeler's key first, then under this one.
     key_slot: Mapped[int | None] = mapped_column(BigInteger)
     sealed: Mapped[bytes | None]
+    skip_reason: Mapped[str | None]
+    skipped_at: Mapped[datetime | None]
+
+
+class Draft(Base):
+    """What a labeler has written so far; of a mission, not of an assignment, so that it outlives the lease."""
+
+    __tablename__ = "mission_drafts"
+
+    tenant_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    mission_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    labeler_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    #: The item's key slot; the draft lies under the labeler's key first, then under this one.
+    key_slot: Mapped[int] = mapped_column(BigInteger)
+    sealed: Mapped[bytes]
+    saved_at: Mapped[datetime]
+
+
+class TypeTime(Base):
+    """How long answers to missions of a type take, from start (or claim) to answer."""
+
+    __tablename__ = "mission_type_times"
+
+    tenant_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    type: Mapped[str] = mapped_column(primary_key=True)
+    p90_s: Mapped[float]
+    answer_count: Mapped[int]
+    measured_at: Mapped[datetime]
 
 
 class LedgerEntry(TenantRow):

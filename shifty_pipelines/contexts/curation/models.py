@@ -33,6 +33,22 @@ class Item(TenantRow):
     sealed: Mapped[bytes]
     created_at: Mapped[datetime]
     created_by: Mapped[uuid.UUID | None]
+    #: The labels of this item alone; None where those of its mission type hold.
+    labels: Mapped[list[str] | None] = mapped_column(ARRAY(TEXT))
+
+
+class GoldItem(Base):
+    """An item whose truth is known, by which labelers are measured; nobody who answers it may read this."""
+
+    __tablename__ = "gold_items"
+
+    tenant_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    item_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    mission_type: Mapped[str]
+    label: Mapped[str]
+    source: Mapped[str]
+    created_at: Mapped[datetime]
+    created_by: Mapped[uuid.UUID | None]
 
 
 class LabelEvent(TenantRow):

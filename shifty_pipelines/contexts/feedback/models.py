@@ -1,5 +1,6 @@
 """Tables of feedback."""
 
+import uuid
 from datetime import datetime
 
 from sqlalchemy import BigInteger
@@ -26,3 +27,5 @@ class ErrorEventRow(TenantRow):
     last_seen: Mapped[datetime]
     occurrence_count: Mapped[int]
     created_at: Mapped[datetime]
+    #: The person whose session or key delivered it.
+    reported_by: Mapped[uuid.UUID | None]

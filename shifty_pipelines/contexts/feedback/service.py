@@ -20,6 +20,7 @@ from shifty_pipelines.kernel.errors import NotFound
 from shifty_pipelines.kernel.keys import KeySlots
 from shifty_pipelines.kernel.pseudonyms import TenantHmac
 from shifty_pipelines.kernel.sealed import SealedText, open_sealed, seal
+from shifty_pipelines.kernel.tenant import UserId
 from shifty_pipelines.kernel.work import UnitOfWork
 
 #: What the HMAC of a message is for: finding equal messages within a tenant without opening them.
@@ -78,6 +79,17 @@ class FeedbackService:
             raise NotFound("Error event")
         return SealedText(row.key_slot, row.sealed)
 
+    def reporter(self, error_id: uuid.UUID) -> UserId | None:
+        """Who delivered an event, where a person did.
+
+        Raises:
+            NotFound: none by that id in this tenant.
+        """
+        row = self.repository.event(error_id)
+        if row is None:
+            raise NotFound("Error event")
+        return None if row.reported_by is None else UserId(row.reported_by)
+
     def list(self, *, after: tuple[datetime, uuid.UUID] | None, limit: int) -> Sequence[ErrorSummary]:
         """Events, newest first; the next page starts after the last one's `(created_at, id)`. No text is opened."""
         return [_summary(row) for row in self.repository.events(after=after, limit=limit)]
@@ -100,6 +112,7 @@ class FeedbackService:
             last_seen=now,
             occurrence_count=report.occurrence_count,
             created_at=now,
+            reported_by=self.work.actor.user_id,
         )
 
     def _announce(self, error_id: uuid.UUID, report: ErrorReport) -> None:

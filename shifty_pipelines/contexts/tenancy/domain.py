@@ -54,6 +54,7 @@ class Grant(StrEnum):
     AUDITOR = "auditor"
     LEAD = "lead"
     DATA_STEWARD = "data_steward"
+    DEPLOYMENT_APPROVER = "deployment_approver"
 
 
 class Scope(StrEnum):

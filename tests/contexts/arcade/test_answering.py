@@ -14,6 +14,7 @@ from shifty_pipelines.contexts.arcade.errors import (
     StaleToken,
     UndoTooLate,
 )
+from shifty_pipelines.kernel.sealed import seal_under
 from shifty_pipelines.kernel.tenant import Role, UserId
 from tests.contexts.arcade.stage import MONDAY_NOON, Stage, person
 
@@ -115,17 +116,18 @@ def test_a_late_answer_takes_another_slot_when_its_own_is_gone(stage: Stage) -> 
     assert sorted(stage.query("SELECT slot_number, state FROM mission_slots")) == [(1, "leased"), (2, "completed")]
 
 
-def test_a_late_answer_whose_slot_is_taken_is_kept_unpaid(stage: Stage) -> None:
+def test_a_late_answer_whose_slot_is_taken_is_kept_for_the_least_its_type_pays(stage: Stage) -> None:
     mission_id, late, token = held(stage, slot_count=1)
     stage.wait(minutes=20)
     punctual = person()
     stage.assign(mission_id, punctual)
     extra = stage.complete(mission_id, late, "assertion", token=token)
-    assert (extra.is_extra, extra.xp_pending, extra.mission.status) == (True, 0, "completed")
+    assert (extra.is_extra, extra.xp_pending, extra.mission.status) == (True, 40, "completed")
     assert stage.complete(mission_id, punctual).xp_pending == 50
-    assert stage.query(LEDGER) == [("pending", 0, 0, 50, 0)]
+    assert sorted(stage.query(LEDGER)) == [("pending", 0, 0, 40, 0), ("pending", 0, 0, 50, 0)]
     again = stage.complete(mission_id, late, "assertion", token=token)
-    assert (again.is_new, again.is_extra, again.xp_pending) == (False, True, 0)
+    assert (again.is_new, again.is_extra, again.xp_pending) == (False, True, 40)
+    assert stage.query("SELECT slot_count, open_slots FROM missions") == [(1, 0)]
 
 
 def test_a_token_of_an_earlier_lease_is_refused_once_there_is_a_later_one(stage: Stage) -> None:
@@ -214,7 +216,8 @@ def test_an_extra_answer_can_be_undone_too(stage: Stage) -> None:
     stage.assign(mission_id, person())
     stage.complete(mission_id, late, token=token)
     assert stage.undo(mission_id, late, token).assigned_to is None
-    assert stage.query(LEDGER) == []
+    assert sorted(stage.query(LEDGER)) == [("pending", 0, 0, 40, 0), ("reversal", 0, 0, -40, 0)]
+    assert stage.profile(late).xp_pending == 0
 
 
 # --------------------------------------------------------------------------------------------------- who sees an answer
@@ -251,6 +254,16 @@ def test_notes_are_sealed_and_die_with_either_key(stage: Stage, erased: str) -> 
     [(labeler_key_slot,)] = stage.query("SELECT key_slot FROM arcade_profiles WHERE id = :id", id=labeler)
     stage.keys.erase(stage.tenant_id, [labeler_key_slot if erased == "labeler" else item_key_slot])
     assert stage.view(mission_id, labeler).answer == Answer(label="timeout", notes=None)
+
+
+def test_an_answer_of_before_forms_still_reads_with_its_notes(stage: Stage) -> None:
+    mission_id, labeler, _ = held(stage)
+    key_slot = stage.keys.allocate(stage.tenant_id).start
+    stage.complete(mission_id, labeler, "timeout", notes="marmalade", item_key_slot=key_slot)
+    [(own_slot,)] = stage.query("SELECT key_slot FROM arcade_profiles WHERE id = :id", id=labeler)
+    sealed = seal_under(stage.keys, stage.tenant_id, "marmalade", slots=(own_slot, key_slot)).ciphertext
+    stage.query("UPDATE mission_slots SET sealed = :sealed, result = result - 'given' RETURNING id", sealed=sealed)
+    assert stage.view(mission_id, labeler).answer == Answer(label="timeout", notes="marmalade")
 
 
 def test_what_one_completed_is_listed_newest_first_and_can_be_paged(stage: Stage) -> None:

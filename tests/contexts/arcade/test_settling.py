@@ -61,7 +61,7 @@ def test_nothing_is_settled_before_all_slots_are_used(stage: Stage) -> None:
         assert arcade.lock_if_answered(mission_id) is not None
 
 
-def test_an_extra_answer_is_not_paid(stage: Stage) -> None:
+def test_an_extra_answer_that_is_right_is_paid_the_least_its_type_pays(stage: Stage) -> None:
     late, punctual = person(), person()
     mission_id = stage.mission(slot_count=1)
     token = stage.assign(mission_id, late).fencing_token
@@ -70,11 +70,12 @@ def test_an_extra_answer_is_not_paid(stage: Stage) -> None:
     stage.complete(mission_id, punctual)
     stage.complete(mission_id, late, token=token)
     stage.settle(mission_id)
-    assert [row.labeler_id for row in stage.query(PAID)] == [punctual]
-    assert stage.profile(late).total_missions_completed == 1
+    assert (stage.profile(punctual).xp, stage.profile(late).xp) == (50, 40)
+    assert (stage.profile(late).total_missions_completed, stage.profile(late).xp_pending) == (1, 0)
 
 
-def test_a_late_answer_to_a_settled_mission_is_kept_unpaid(stage: Stage) -> None:
+@pytest.mark.parametrize(("label", "xp"), [("timeout", 40), ("network", 0)], ids=["right", "wrong"])
+def test_a_late_answer_to_a_settled_mission_is_kept_and_settled_by_itself(stage: Stage, label: str, xp: int) -> None:
     late, punctual = person(), person()
     mission_id = stage.mission(slot_count=1)
     stage.assign(mission_id, late)
@@ -82,8 +83,13 @@ def test_a_late_answer_to_a_settled_mission_is_kept_unpaid(stage: Stage) -> None
     stage.assign(mission_id, punctual)
     stage.complete(mission_id, punctual)
     stage.settle(mission_id)
-    assert stage.complete(mission_id, late).is_extra is True
-    assert stage.profile(late).xp_pending == 0
+    completed = stage.complete(mission_id, late, label)
+    assert (completed.is_extra, completed.xp_pending) == (True, 40)
+    for _ in range(2):
+        with stage.arcade(None, Role.OWNER) as arcade:
+            arcade.pay_late_answers(mission_id)
+    assert (stage.profile(late).xp, stage.profile(late).xp_pending) == (xp, 0)
+    assert stage.query("SELECT slot_count, open_slots FROM missions") == [(1, 0)]
 
 
 def test_one_slot_is_added_at_a_time_up_to_seven_then_a_person_decides(stage: Stage) -> None:

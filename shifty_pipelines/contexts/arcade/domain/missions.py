@@ -33,9 +33,10 @@ class Difficulty(StrEnum):
 
 
 class MissionState(StrEnum):
-    """Where a mission stands: `disputed` waits for an owner or admin; the last three take no more answers."""
+    """Where a mission stands: `disputed` waits for an owner or admin, `decided` (a deployment) for its outcome."""
 
     OPEN = "open"
+    DECIDED = "decided"
     DISPUTED = "disputed"
     SETTLED = "settled"
     CANCELLED = "cancelled"
@@ -71,6 +72,8 @@ TAKEN = (*LIVE, SlotState.COMPLETED)
 #: Missions one labeler may hold at once, so that nobody hoards.
 MAX_LIVE = 5
 MIN_SLOTS = 1
+#: Four eyes: a deployment is decided by two people at least.
+MIN_QUORUM = 2
 DEFAULT_SLOTS = 3
 #: With a 40/40/20 mix of good, average and random labelers, three votes settle 70 % of items and seven 96 %.
 MAX_SLOTS = 7
@@ -108,15 +111,22 @@ class NewMission:
     expires_at: datetime | None = None
     slot_count: int = DEFAULT_SLOTS
     priority: int = 0
+    batch_id: uuid.UUID | None = None
+    #: Who reported the error it asks about, where known: they are not asked.
+    reported_by: UserId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a labeler says: one label of the type's set, how sure they are (0 to 1), and free text."""
+    """What a labeler says: one of the item's labels, how sure they are (0 to 1), the typed form, and free text."""
 
     label: str
     confidence: float | None = None
     notes: str | None = field(default=None, repr=False)
+    #: What the form says beside its label, by wire name, e.g. a box; ids and numbers, no text.
+    given: Mapping[str, Any] = field(default_factory=dict)
+    #: Free texts of the form by wire name, e.g. a rationale; sealed like the notes.
+    texts: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +154,11 @@ class MissionView:
     updated_at: datetime
     settled_at: datetime | None
     settled_label: str | None
+    batch_id: uuid.UUID | None = None
+    is_paused: bool = False
+    #: approve_deployment: what its quorum decided, and what came of it.
+    decision: str | None = None
+    outcome: str | None = None
     #: Opened by `flows/read_mission.py` only; lists leave it closed.
     payload: Mapping[str, Any] | None = field(default=None, repr=False)
     assigned_to: UserId | None = None
@@ -164,7 +179,7 @@ class CompletedMission:
     assignment_id: uuid.UUID
     #: False when the same answer had been given before; nothing was written then.
     is_new: bool
-    #: Came after the slot had gone to somebody else: kept as a label, paid nothing.
+    #: Came after the slot had gone to somebody else: kept as a label, paid the least its type pays.
     is_extra: bool
     xp_pending: int
     coins_pending: int
@@ -217,6 +232,7 @@ def view_status(mission: MissionState, slot: SlotState | None, *, has_open_slot:
 
 
 _STATUS_WHEN_CLOSED: Mapping[MissionState, ViewStatus] = {
+    MissionState.DECIDED: ViewStatus.COMPLETED,
     MissionState.DISPUTED: ViewStatus.COMPLETED,
     MissionState.SETTLED: ViewStatus.COMPLETED,
     MissionState.CANCELLED: ViewStatus.CANCELLED,

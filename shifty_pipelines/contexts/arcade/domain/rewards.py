@@ -44,6 +44,11 @@ def mission_xp(mission_type: MissionType, wanted_xp: int | None) -> int:
     return wanted_xp
 
 
+def late_reward(mission_type: MissionType) -> Reward:
+    """What an answer is offered that came after its slot had gone: the least its type pays, and no coins."""
+    return Reward(REWARD_RANGE_XP[mission_type][0], 0)
+
+
 def settled_reward(mission_type: MissionType, offered: Reward, *, is_right: bool) -> Reward:
     """What an answer is paid at settlement: nothing when it differs from the settled label, else the offer.
 

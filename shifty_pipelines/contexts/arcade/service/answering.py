@@ -9,10 +9,12 @@ from shifty_pipelines.contexts.arcade.domain.missions import (
     Answer,
     CompletedMission,
     MissionState,
+    MissionType,
     MissionView,
     SlotState,
     UndoneAnswer,
 )
+from shifty_pipelines.contexts.arcade.domain.rewards import Reward, late_reward
 from shifty_pipelines.contexts.arcade.errors import (
     AnsweredDifferently,
     MissionClosed,
@@ -20,9 +22,8 @@ from shifty_pipelines.contexts.arcade.errors import (
     StaleToken,
     UndoTooLate,
 )
-from shifty_pipelines.contexts.arcade.models import LedgerEntry, Mission, Slot
-from shifty_pipelines.contexts.arcade.service.base import ArcadeUseCases
-from shifty_pipelines.kernel.sealed import seal_under
+from shifty_pipelines.contexts.arcade.models import Mission, Slot
+from shifty_pipelines.contexts.arcade.service.base import ArcadeUseCases, sealed_texts
 from shifty_pipelines.kernel.tenant import UserId
 
 
@@ -41,7 +42,7 @@ class Answering(ArcadeUseCases):
         """Use up the caller's slot with an answer, and promise its reward.
 
         An answer that comes after its lease ended is still taken: in its slot while that is free, beside it (an extra,
-        unpaid) when somebody else has it. The same answer again changes nothing and returns the same.
+        for the least its type pays) when somebody else has it. The same answer again changes nothing.
 
         Raises:
             NotAssigned: the caller never held this mission.
@@ -76,6 +77,10 @@ class Answering(ArcadeUseCases):
             self._require_undoable(mission, slot.completed_at)
             self._take_back(mission, slot)
         return UndoneAnswer(assignment_id=slot.id, mission=self._views([mission], labeler_id)[0])
+
+    def note_uncertainty(self, mission_id: uuid.UUID, uncertainty: float) -> None:
+        """Keep what curation says is left to learn about a mission's item, 0 to 1: it orders the queue."""
+        self.repository.set_uncertainty(mission_id, uncertainty)
 
     def completed(
         self, *, labeler_id: UserId, limit: int, after: tuple[datetime, uuid.UUID] | None = None
@@ -113,16 +118,24 @@ class Answering(ArcadeUseCases):
 
     def _write_answer(self, mission: Mission, slot: Slot, answer: Answer, item_key_slot: int) -> None:
         now = self.work.clock.now()
+        texts = sealed_texts(answer)
+        if texts is not None:
+            sealed = self._seal_own(texts, UserId(slot.labeler_id), item_key_slot)
+            slot.key_slot, slot.sealed = item_key_slot, sealed
         slot.state, slot.completed_at = SlotState.COMPLETED.value, now
-        slot.result = {"label": answer.label, "confidence": answer.confidence}
-        if answer.notes is not None:
-            # The labeler's key lies innermost, then the item's: erasing either erases the notes.
-            key_slots = (self._profile(UserId(slot.labeler_id)).key_slot, item_key_slot)
-            slot.key_slot = item_key_slot
-            slot.sealed = seal_under(self.keys, self.work.tenant_id, answer.notes, slots=key_slots).ciphertext
+        slot.result = {"label": answer.label, "confidence": answer.confidence, "given": dict(answer.given)}
         mission.updated_at = now
+        promised = self._promise(mission, slot)
+        if promised is not None:
+            self.repository.add_entries([self._entry(slot, "pending", promised.xp, promised.coins)])
+        self.repository.drop_draft(mission.id, slot.labeler_id)
+
+    def _promise(self, mission: Mission, slot: Slot) -> Reward | None:
+        """What the answer may earn; an extra one the least, and one to a mission that expired unanswered nothing."""
         if not slot.is_extra:
-            self.repository.add_entries([self._entry(slot, "pending", mission.xp_reward, mission.coin_reward)])
+            return Reward(mission.xp_reward, mission.coin_reward)
+        is_over = mission.state == MissionState.EXPIRED
+        return None if is_over else late_reward(MissionType(mission.type))
 
     def _require_undoable(self, mission: Mission, completed_at: datetime) -> None:
         if mission.state != MissionState.OPEN:
@@ -134,12 +147,12 @@ class Answering(ArcadeUseCases):
         slot.state = SlotState.UNDONE.value
         # The old assignment must have left its slot before the new one enters it.
         self.repository.session.flush()
-        if slot.is_extra:
-            return
         promised = self.repository.pending_entry(slot.id)
         if promised is not None:
             reversal = self._entry(slot, "reversal", -promised.xp_pending, -promised.coins_pending)
             self.repository.add_entries([reversal])
+        if slot.is_extra:
+            return
         # A new assignment: one gives at most one label, and a late repetition of the old request must not count.
         self._lease(mission, UserId(slot.labeler_id), slot.slot_number)
 
@@ -154,19 +167,4 @@ class Answering(ArcadeUseCases):
             xp_pending=promised.xp_pending if promised else 0,
             coins_pending=promised.coins_pending if promised else 0,
             undo_until=completed_at + UNDO_WINDOW,
-        )
-
-    def _entry(self, slot: Slot, kind: str, xp_pending: int, coins_pending: int) -> LedgerEntry:
-        return LedgerEntry(
-            tenant_id=self.work.tenant_id,
-            id=self.work.ids.new(),
-            labeler_id=slot.labeler_id,
-            mission_id=slot.mission_id,
-            assignment_id=slot.id,
-            kind=kind,
-            xp=0,
-            coins=0,
-            xp_pending=xp_pending,
-            coins_pending=coins_pending,
-            created_at=self.work.clock.now(),
         )

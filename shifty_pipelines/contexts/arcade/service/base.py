@@ -1,9 +1,13 @@
 """What every story of the Arcade needs: the repository, locked missions, and views that show only one's own answers."""
 
 import dataclasses
+import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
 
+from shifty_pipelines.contexts.arcade.domain.leases import lease_of
 from shifty_pipelines.contexts.arcade.domain.levels import level_of
 from shifty_pipelines.contexts.arcade.domain.missions import (
     TAKEN,
@@ -13,15 +17,14 @@ from shifty_pipelines.contexts.arcade.domain.missions import (
     MissionType,
     MissionView,
     SlotState,
-    lease_duration,
     view_status,
 )
 from shifty_pipelines.contexts.arcade.errors import LeadsOnly, OnlyYourself
-from shifty_pipelines.contexts.arcade.models import Mission, Profile, Slot
+from shifty_pipelines.contexts.arcade.models import LedgerEntry, Mission, Profile, Slot
 from shifty_pipelines.contexts.arcade.repository import ArcadeRepository
 from shifty_pipelines.kernel.errors import NotFound
 from shifty_pipelines.kernel.keys import KeyErased, KeySlots
-from shifty_pipelines.kernel.sealed import LayeredText, open_under
+from shifty_pipelines.kernel.sealed import LayeredText, open_under, seal_under
 from shifty_pipelines.kernel.tenant import UserId
 from shifty_pipelines.kernel.work import UnitOfWork
 
@@ -100,13 +103,32 @@ class ArcadeUseCases:
             state=SlotState.LEASED.value,
             is_extra=False,
             fencing_token=mission.next_token,
-            lease_until=now + lease_duration(mission.time_estimate_minutes),
+            lease_until=now + self._lease_duration(mission),
             claimed_at=now,
         )
         mission.next_token += 1
         mission.updated_at = now
         self.repository.add(slot)
         return slot
+
+    def _lease_duration(self, mission: Mission) -> timedelta:
+        return lease_of(self.repository.p90_s(mission.type), mission.time_estimate_minutes)
+
+    def _entry(self, slot: Slot, kind: str, xp_pending: int, coins_pending: int) -> LedgerEntry:
+        """A movement of what is promised."""
+        return LedgerEntry(
+            tenant_id=self.work.tenant_id,
+            id=self.work.ids.new(),
+            labeler_id=slot.labeler_id,
+            mission_id=slot.mission_id,
+            assignment_id=slot.id,
+            kind=kind,
+            xp=0,
+            coins=0,
+            xp_pending=xp_pending,
+            coins_pending=coins_pending,
+            created_at=self.work.clock.now(),
+        )
 
     def _views(self, missions: Sequence[Mission], labeler_id: UserId | None) -> list[MissionView]:
         if labeler_id is None:
@@ -145,6 +167,10 @@ class ArcadeUseCases:
             updated_at=mission.updated_at,
             settled_at=mission.settled_at,
             settled_label=mission.settled_label,
+            batch_id=mission.batch_id,
+            is_paused=mission.is_paused,
+            decision=mission.decision,
+            outcome=mission.outcome,
         )
         return view if taken is None else self._with_slot(view, taken)
 
@@ -165,15 +191,42 @@ class ArcadeUseCases:
     def _answer(self, slot: Slot) -> Answer | None:
         if slot.result is None:
             return None
-        return Answer(label=slot.result["label"], confidence=slot.result["confidence"], notes=self._notes(slot))
+        text = None
+        if slot.sealed is not None and slot.key_slot is not None:
+            text = self._open_own(slot.sealed, UserId(slot.labeler_id), slot.key_slot)
+        # Answers of before migration 0013 have no form, and their sealed text is the notes alone.
+        has_form = "given" in slot.result
+        said: dict[str, Any] = {} if text is None else json.loads(text) if has_form else {"notes": text}
+        return Answer(
+            label=slot.result["label"],
+            confidence=slot.result["confidence"],
+            given=slot.result["given"] if has_form else {},
+            notes=said.pop("notes", None),
+            texts=said,
+        )
 
-    def _notes(self, slot: Slot) -> str | None:
-        """The notes, or None where there are none or one of their keys was erased."""
-        profile = self.repository.profile(slot.labeler_id)
-        if slot.key_slot is None or slot.sealed is None or profile is None:
+    def _seal_own(self, said: Mapping[str, Any], labeler_id: UserId, item_key_slot: int) -> bytes:
+        """What a labeler wrote about an item: their key lies innermost, then the item's; erasing either erases it."""
+        key_slots = (self._profile(labeler_id).key_slot, item_key_slot)
+        return seal_under(self.keys, self.work.tenant_id, json.dumps(said), slots=key_slots).ciphertext
+
+    def _open_own(self, sealed: bytes, labeler_id: UserId, item_key_slot: int) -> str | None:
+        """What was sealed by `_seal_own`; None where one of its keys was erased."""
+        profile = self.repository.profile(labeler_id)
+        if profile is None:
             return None
         try:
-            layered = LayeredText((profile.key_slot, slot.key_slot), slot.sealed)
-            return open_under(self.keys, self.work.tenant_id, layered)
+            return open_under(self.keys, self.work.tenant_id, LayeredText((profile.key_slot, item_key_slot), sealed))
         except KeyErased:
             return None
+
+
+def label_of(slot: Slot) -> str | None:
+    """The label a completed slot gave."""
+    return None if slot.result is None else slot.result["label"]
+
+
+def sealed_texts(answer: Answer) -> Mapping[str, Any] | None:
+    """The free texts of an answer, to be sealed together; None where it has none."""
+    notes = {} if answer.notes is None else {"notes": answer.notes}
+    return {**notes, **answer.texts} or None

@@ -11,14 +11,16 @@ from shifty_pipelines.contexts.arcade.domain.missions import (
     MissionType,
     MissionView,
     SlotState,
-    lease_duration,
 )
-from shifty_pipelines.contexts.arcade.errors import NotAssigned, NotOffered
+from shifty_pipelines.contexts.arcade.errors import NotAnApprover, NotAssigned, NotOffered
 from shifty_pipelines.contexts.arcade.models import Mission, Slot
-from shifty_pipelines.contexts.arcade.repository import Offer
+from shifty_pipelines.contexts.arcade.repository.queue import Offer
 from shifty_pipelines.contexts.arcade.service.authoring import SWEEP_LIMIT
 from shifty_pipelines.contexts.arcade.service.base import ArcadeUseCases
 from shifty_pipelines.kernel.tenant import UserId
+
+#: The grant of those who decide deployments; tenancy names it.
+APPROVER_GRANT = "deployment_approver"
 
 
 class Claiming(ArcadeUseCases):
@@ -35,7 +37,7 @@ class Claiming(ArcadeUseCases):
         released_count = self.repository.release_ended_leases(now=now, limit=SWEEP_LIMIT)
         live = self.repository.live_missions(labeler_id, now=now)
         wanted = count - sum(1 for _, held_type in live if mission_type in (None, held_type))
-        offer = Offer(labeler_id=labeler_id, level=self._level(labeler_id), mission_type=mission_type, now=now)
+        offer = self._offer(labeler_id, mission_type, now)
         self._claim(offer, min(wanted, MAX_LIVE - len(live)), may_wait=released_count == 0)
         return self._live_views(labeler_id, mission_type, now)
 
@@ -47,7 +49,7 @@ class Claiming(ArcadeUseCases):
         now = self.work.clock.now()
         # Else an abandoned mission would stay hidden until the sensor's next turn.
         self.repository.release_ended_leases(now=now, limit=SWEEP_LIMIT)
-        offer = Offer(labeler_id=labeler_id, level=self._level(labeler_id), mission_type=mission_type, now=now)
+        offer = self._offer(labeler_id, mission_type, now)
         return [self._view(mission, None) for mission in self.repository.available(offer, limit=limit)]
 
     def assign(self, mission_id: uuid.UUID, *, labeler_id: UserId) -> MissionView:
@@ -85,7 +87,7 @@ class Claiming(ArcadeUseCases):
         if slot.state == SlotState.LEASED:
             now = self.work.clock.now()
             slot.state, slot.started_at = SlotState.STARTED.value, now
-            slot.lease_until = now + lease_duration(mission.time_estimate_minutes)
+            slot.lease_until = now + self._lease_duration(mission)
         return self._view(mission, slot)
 
     def active(self, *, labeler_id: UserId) -> list[MissionView]:
@@ -96,6 +98,19 @@ class Claiming(ArcadeUseCases):
     def release_expired(self) -> int:
         """Take back slots whose lease has ended; returns how many."""
         return self.repository.release_ended_leases(now=self.work.clock.now(), limit=SWEEP_LIMIT)
+
+    def _offer(self, labeler_id: UserId, mission_type: MissionType | None, now: datetime) -> Offer:
+        return Offer(
+            labeler_id=labeler_id,
+            level=self._level(labeler_id),
+            mission_type=mission_type,
+            now=now,
+            may_approve=self._may_approve(labeler_id),
+        )
+
+    def _may_approve(self, labeler_id: UserId) -> bool:
+        actor = self.work.actor
+        return labeler_id == actor.user_id and APPROVER_GRANT in actor.grants
 
     def _claim(self, offer: Offer, wanted: int, *, may_wait: bool) -> None:
         claimed = 0
@@ -117,9 +132,25 @@ class Claiming(ArcadeUseCases):
         return self._lease(mission, labeler_id, slot_number)
 
     def _require_offered(self, mission: Mission, held: Slot | None, labeler_id: UserId, now: datetime) -> None:
-        reason = None
+        if mission.type == MissionType.APPROVE_DEPLOYMENT and not self._may_approve(labeler_id):
+            raise NotAnApprover
+        reason = self._why_not_theirs(mission, held, labeler_id) or self._why_not_open(mission, labeler_id, now)
+        if reason is not None:
+            raise NotOffered(mission.id, reason)
+
+    def _why_not_theirs(self, mission: Mission, held: Slot | None, labeler_id: UserId) -> str | None:
         if held is not None and held.state in TAKEN:
-            reason = "you completed it already"
+            return "you completed it already"
+        if mission.created_by == labeler_id:
+            return "you made it yourself, and nobody judges their own question"
+        if mission.reported_by == labeler_id:
+            return "you reported the error it asks about"
+        return None
+
+    def _why_not_open(self, mission: Mission, labeler_id: UserId, now: datetime) -> str | None:
+        reason = None
+        if mission.is_paused:
+            reason = "it is paused"
         elif mission.state != MissionState.OPEN:
             reason = f"it is {mission.state}"
         elif mission.expires_at is not None and mission.expires_at <= now:
@@ -130,8 +161,7 @@ class Claiming(ArcadeUseCases):
             reason = f"it asks for level {mission.required_skill_level}"
         elif len(self.repository.live_missions(labeler_id, now=now)) >= MAX_LIVE:
             reason = f"{MAX_LIVE} missions are held already; complete one first"
-        if reason is not None:
-            raise NotOffered(mission.id, reason)
+        return reason
 
     def _live_views(self, labeler_id: UserId, mission_type: MissionType | None, now: datetime) -> list[MissionView]:
         live = self.repository.live_missions(labeler_id, now=now)

@@ -7,7 +7,7 @@ from shifty_pipelines.contexts.arcade.domain.rewards import Reward, settled_rewa
 from shifty_pipelines.contexts.arcade.errors import LeadsOnly, NotSettleable
 from shifty_pipelines.contexts.arcade.events import MissionDisputed, MissionSettled
 from shifty_pipelines.contexts.arcade.models import LedgerEntry, Mission, Slot
-from shifty_pipelines.contexts.arcade.service.base import ArcadeUseCases
+from shifty_pipelines.contexts.arcade.service.base import ArcadeUseCases, label_of
 
 
 class Settling(ArcadeUseCases):
@@ -31,7 +31,8 @@ class Settling(ArcadeUseCases):
             return self._views([mission], self.work.actor.user_id)[0]
         self._require_settleable(mission)
         answers = self.repository.answers(mission_id)
-        self.repository.add_entries([self._payment(mission, slot, label) for slot in answers])
+        extras = self.repository.unpaid_extras(mission_id)
+        self.repository.add_entries([self._payment(mission, slot, label) for slot in (*answers, *extras)])
         now = self.work.clock.now()
         mission.state, mission.settled_label = MissionState.SETTLED.value, label
         mission.settled_at = mission.updated_at = now
@@ -42,10 +43,18 @@ class Settling(ArcadeUseCases):
                 mission_type=mission.type,
                 label=label,
                 answer_count=len(answers),
-                right_count=sum(1 for slot in answers if _label(slot) == label),
+                right_count=sum(1 for slot in answers if label_of(slot) == label),
             )
         )
         return self._views([mission], self.work.actor.user_id)[0]
+
+    def pay_late_answers(self, mission_id: uuid.UUID) -> None:
+        """Settle answers that came after their mission had been settled; repeating it changes nothing."""
+        mission = self.repository.lock_mission(mission_id)
+        if mission is None or mission.state != MissionState.SETTLED or mission.settled_label is None:
+            return
+        extras = self.repository.unpaid_extras(mission_id)
+        self.repository.add_entries([self._payment(mission, slot, mission.settled_label) for slot in extras])
 
     def ask_again(self, mission_id: uuid.UUID) -> None:
         """Add one slot to a mission whose labelers disagree; with seven used, or its time over, a person decides."""
@@ -91,14 +100,17 @@ class Settling(ArcadeUseCases):
             raise NotSettleable(mission.id, "some of its slots are still to be answered")
         if mission.state == MissionState.SETTLED:
             raise NotSettleable(mission.id, f"it is settled as '{mission.settled_label}', which stands")
-        if mission.state not in (MissionState.OPEN, MissionState.DISPUTED):
+        is_reported = mission.state == MissionState.DECIDED and mission.outcome is not None
+        if mission.state not in (MissionState.OPEN, MissionState.DISPUTED) and not is_reported:
             raise NotSettleable(mission.id, f"it is {mission.state}")
 
     def _payment(self, mission: Mission, slot: Slot, label: str) -> LedgerEntry:
         """The promise leaves the pending account; what was earned enters the settled one."""
-        offered = Reward(mission.xp_reward, mission.coin_reward)
-        paid = settled_reward(MissionType(mission.type), offered, is_right=_label(slot) == label)
         promised = self.repository.pending_entry(slot.id)
+        offered = Reward(promised.xp_pending, promised.coins_pending) if promised else Reward(0, 0)
+        is_decision = mission.type == MissionType.APPROVE_DEPLOYMENT
+        is_right = is_decision or label_of(slot) == label
+        paid = settled_reward(MissionType(mission.type), offered, is_right=is_right and promised is not None)
         return LedgerEntry(
             tenant_id=self.work.tenant_id,
             id=self.work.ids.new(),
@@ -112,7 +124,3 @@ class Settling(ArcadeUseCases):
             coins_pending=-promised.coins_pending if promised else 0,
             created_at=self.work.clock.now(),
         )
-
-
-def _label(slot: Slot) -> str | None:
-    return None if slot.result is None else slot.result["label"]

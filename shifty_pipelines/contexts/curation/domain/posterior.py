@@ -42,6 +42,20 @@ def posterior(answers: Sequence[tuple[str, float]], labels: Sequence[str]) -> Ma
     return {label: value / total for label, value in weight.items()}
 
 
+def normalised_entropy(distribution: Mapping[str, float]) -> float:
+    """Entropy as a share of the highest possible one: 1 where all labels are equally probable, 0 where one is certain.
+
+    Source:
+        Shannon (1948), eq. 4, divided by the log of the number of labels, so that types of any size compare.
+
+    Example:
+        >>> round(normalised_entropy({"a": 0.8, "b": 0.2}), 4)
+        0.7219
+    """
+    entropy = -math.fsum(share * math.log(share) for share in distribution.values() if share > 0)
+    return min(max(entropy / math.log(len(distribution)), 0.0), 1.0)
+
+
 def accuracy_from_gold(*, correct: int, seen: int) -> float:
     """Accuracy estimate of a labeler from gold items: 0.5 before the first, nearer to the observed share with each.
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
 from shifty_pipelines.contexts.curation.errors import ItemExists
-from shifty_pipelines.contexts.curation.models import Item, LabelerSkill, LabelEvent, LabelSet
+from shifty_pipelines.contexts.curation.models import GoldItem, Item, LabelerSkill, LabelEvent, LabelSet
 from shifty_pipelines.kernel.repository import ScopedRepository
 
 
@@ -65,6 +65,16 @@ class LabelRows(ScopedRepository):
             if item.external_id is None:
                 raise
             raise ItemExists(item.source, item.external_id) from error
+
+    def add_items(self, items: Sequence[Item]) -> None:
+        """Insert items that have no external ids."""
+        self.session.add_all(items)
+        self.session.flush()
+
+    def add_gold(self, gold: Sequence[GoldItem]) -> None:
+        """Insert truths of items."""
+        self.session.add_all(gold)
+        self.session.flush()
 
     def item(self, item_id: uuid.UUID) -> Item | None:
         """An item by id."""

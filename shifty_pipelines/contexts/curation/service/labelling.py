@@ -7,7 +7,7 @@ from typing import Any
 
 from shifty_pipelines.contexts.curation.domain.label_sets import check_labels
 from shifty_pipelines.contexts.curation.domain.payloads import MAX_PAYLOAD_BYTES, size_bytes, stored_form
-from shifty_pipelines.contexts.curation.domain.posterior import posterior
+from shifty_pipelines.contexts.curation.domain.posterior import normalised_entropy, posterior
 from shifty_pipelines.contexts.curation.errors import (
     LabelSetMissing,
     NoSuchLabelEvent,
@@ -15,11 +15,11 @@ from shifty_pipelines.contexts.curation.errors import (
     UnknownLabel,
 )
 from shifty_pipelines.contexts.curation.events import LabelRecorded, LabelTombstoned
-from shifty_pipelines.contexts.curation.models import Item, LabelEvent, LabelSet
+from shifty_pipelines.contexts.curation.models import GoldItem, Item, LabelEvent, LabelSet
 from shifty_pipelines.contexts.curation.service.base import CurationUseCases
 from shifty_pipelines.kernel.errors import InvalidValue, NotFound
 from shifty_pipelines.kernel.keys import KeyErased, KeySlots
-from shifty_pipelines.kernel.sealed import SealedText, open_sealed, seal
+from shifty_pipelines.kernel.sealed import SealedText, open_sealed, seal, seal_many
 from shifty_pipelines.kernel.tenant import TenantId
 
 #: What a labeler without an estimate counts as. It must lie between 0.75 and 0.9: then two who agree settle a choice of
@@ -78,32 +78,68 @@ class Labelling(CurationUseCases):
         self.work.audit.record("label_set.changed", "label_set", found.id, mission_type=mission_type, count=len(labels))
         return found
 
-    def check_label(self, mission_type: str, label: str) -> None:
-        """Refuse an answer that is none of the type's labels.
+    def check_label(self, item_id: uuid.UUID, label: str) -> None:
+        """Refuse an answer that is none of the item's labels.
 
         Raises:
             UnknownLabel: names the label and those allowed.
         """
         # Not locked: labels cannot change while a mission of the type is open, and this one is.
-        allowed = self.label_set(mission_type).labels
+        allowed = self._labels_of(self._item(item_id))
         if label not in allowed:
             raise UnknownLabel(label, allowed)
+
+    def _labels_of(self, item: Item) -> Sequence[str]:
+        return self.label_set(item.mission_type).labels if item.labels is None else item.labels
 
     # ----------------------------------------------------------------------------------------------------------- items
 
     def add_item(
-        self, mission_type: str, payload: Mapping[str, Any], *, source: str, external_id: str | None = None
+        self,
+        mission_type: str,
+        payload: Mapping[str, Any],
+        *,
+        source: str,
+        external_id: str | None = None,
+        labels: Sequence[str] | None = None,
     ) -> uuid.UUID:
-        """Keep a payload, sealed, and return its item's id.
+        """Keep a payload, sealed, and return its item's id; `labels` are its own, in place of its mission type's.
 
         Raises:
-            LabelSetMissing: the mission type has no labels yet.
+            LabelSetMissing: the mission type has no labels yet, and the item none of its own.
             PayloadTooLarge: more than 256 KiB as JSON.
             ItemExists: the source has sent this external id before.
         """
-        self.keep_labels(mission_type)
+        if labels is None:
+            self.keep_labels(mission_type)
         sealed = seal(self.keys, self.work.tenant_id, _payload_text(payload))
-        return self._keep(mission_type, sealed, source=source, external_id=external_id)
+        item = self._new_item(mission_type, sealed, source=source, labels=labels)
+        item.external_id = external_id
+        self.repository.add_item(item)
+        return item.id
+
+    def add_items(
+        self,
+        mission_type: str,
+        payloads: Sequence[Mapping[str, Any]],
+        *,
+        source: str,
+        labels: Sequence[Sequence[str] | None],
+    ) -> list[uuid.UUID]:
+        """Keep many payloads, sealed, with one wait for the disk; their items' ids in the order given.
+
+        Raises:
+            LabelSetMissing, PayloadTooLarge: see `add_item`.
+        """
+        if None in labels:
+            self.keep_labels(mission_type)
+        texts = [_payload_text(payload) for payload in payloads]
+        items = [
+            self._new_item(mission_type, sealed, source=source, labels=own)
+            for sealed, own in zip(seal_many(self.keys, self.work.tenant_id, texts), labels, strict=True)
+        ]
+        self.repository.add_items(items)
+        return [item.id for item in items]
 
     def adopt_item(self, mission_type: str, sealed: SealedText, *, source: str, external_id: str) -> uuid.UUID:
         """Keep a payload that another context sealed, under its slot, so that both copies die together.
@@ -113,22 +149,23 @@ class Labelling(CurationUseCases):
             ItemExists: the source has sent this external id before.
         """
         self.keep_labels(mission_type)
-        return self._keep(mission_type, sealed, source=source, external_id=external_id)
+        item = self._new_item(mission_type, sealed, source=source, labels=None)
+        item.external_id = external_id
+        self.repository.add_item(item)
+        return item.id
 
-    def _keep(self, mission_type: str, sealed: SealedText, *, source: str, external_id: str | None) -> uuid.UUID:
-        item = Item(
+    def _new_item(self, mission_type: str, sealed: SealedText, *, source: str, labels: Sequence[str] | None) -> Item:
+        return Item(
             tenant_id=self.work.tenant_id,
             id=self.work.ids.new(),
             mission_type=mission_type,
             source=source,
-            external_id=external_id,
             key_slot=sealed.slot,
             sealed=sealed.ciphertext,
             created_at=self.work.clock.now(),
             created_by=self.work.actor.user_id,
+            labels=None if labels is None else list(labels),
         )
-        self.repository.add_item(item)
-        return item.id
 
     def payloads(self, item_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Mapping[str, Any]]:
         """The payloads of these items; an item that was erased, or never existed, is missing from the answer."""
@@ -136,6 +173,37 @@ class Labelling(CurationUseCases):
             item.id: opened_payload(self.keys, self.work.tenant_id, item) for item in self.repository.items(item_ids)
         }
         return {item_id: payload for item_id, payload in opened.items() if payload is not None}
+
+    def seed_gold(self, truths: Mapping[uuid.UUID, str]) -> None:
+        """Keep what these items truly are, known from how they were made; nobody who answers missions can read it.
+
+        Raises:
+            UnknownLabel: a truth is none of its item's labels.
+        """
+        items = {item.id: item for item in self.repository.items(truths)}
+        of_type = {kind: self.repository.label_set(kind) for kind in {item.mission_type for item in items.values()}}
+        for item_id, label in truths.items():
+            shared = of_type[items[item_id].mission_type]
+            allowed = items[item_id].labels or (shared.labels if shared else ())
+            if label not in allowed:
+                raise UnknownLabel(label, allowed)
+        self.repository.add_gold(
+            [
+                GoldItem(
+                    tenant_id=self.work.tenant_id,
+                    item_id=item_id,
+                    mission_type=items[item_id].mission_type,
+                    label=label,
+                    source="seeded",
+                    created_at=self.work.clock.now(),
+                    created_by=self.work.actor.user_id,
+                )
+                for item_id, label in truths.items()
+            ]
+        )
+        if truths:
+            first = next(iter(items.values()))
+            self.work.audit.record("gold.seeded", "mission_type", first.mission_type, count=len(truths))
 
     def key_slot(self, item_id: uuid.UUID) -> int:
         """The item's key slot, under which what others write about it is sealed too."""
@@ -194,7 +262,7 @@ class Labelling(CurationUseCases):
     def posterior(self, item_id: uuid.UUID) -> Mapping[str, float]:
         """How probable each label of the item is, from all labels that count; an adjudication is certain."""
         item = self._item(item_id)
-        labels = self.label_set(item.mission_type).labels
+        labels = self._labels_of(item)
         # Labels given before the label set was changed say nothing about the present one.
         answers = [answer for answer in self.repository.answers(item) if answer.label in labels]
         decided = [answer for answer in answers if answer.source == "adjudication"]
@@ -205,6 +273,10 @@ class Labelling(CurationUseCases):
             [(answer.label, PRIOR_ACCURACY if answer.accuracy is None else answer.accuracy) for answer in answers],
             labels,
         )
+
+    def uncertainty(self, item_id: uuid.UUID) -> float:
+        """How much is left to learn about the item: its posterior's entropy, 1 before the first label, 0 if certain."""
+        return normalised_entropy(self.posterior(item_id))
 
     def _item(self, item_id: uuid.UUID) -> Item:
         item = self.repository.item(item_id)

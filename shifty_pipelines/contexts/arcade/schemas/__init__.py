@@ -2,9 +2,9 @@
 
 import uuid
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, WrapValidator, model_validator
 
 from shifty_pipelines.contexts.arcade.domain.missions import (
     DEFAULT_SLOTS,
@@ -20,6 +20,7 @@ from shifty_pipelines.contexts.arcade.domain.missions import (
     ProfileView,
     ViewStatus,
 )
+from shifty_pipelines.contexts.arcade.schemas.answers import AnyAnswer, Label
 from shifty_pipelines.kernel.wire import RequestBody, WireModel
 
 # PostgreSQL's text holds every character but NUL.
@@ -29,7 +30,6 @@ LongText = Annotated[str, StringConstraints(max_length=10_000, pattern=_NO_NUL)]
 DisplayName = Annotated[
     str, StringConstraints(min_length=1, max_length=50, strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$")
 ]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_NO_NUL)]
 FencingToken = Annotated[int, Field(ge=1, lt=2**63)]
 
 
@@ -97,29 +97,24 @@ class StartBody(RequestBody):
     user_id: uuid.UUID | None = None
 
 
-class ResultBody(RequestBody):
-    """The answer."""
-
-    selected_option: Label
-    confidence: Annotated[float, Field(ge=0, le=1)] | None = None
-    notes: Annotated[str, StringConstraints(min_length=1, max_length=10_000)] | None = None
-
-    def answer(self) -> Answer:
-        """The answer in the Arcade's words."""
-        return Answer(label=self.selected_option, confidence=self.confidence, notes=self.notes)
+def _as_it_came(value: Any, _validate: object) -> Mapping[str, Any]:
+    """An object; which form it must have is its mission's to say, so `schemas.answers.read_answer` looks at it."""
+    if not isinstance(value, dict):
+        raise ValueError("an object is expected, in the form that the mission asks for")  # noqa: TRY004  # pydantic's way
+    return value
 
 
 class CompleteBody(StartBody):
-    """A mission's answer; the fencing token says for which assignment it was worked out."""
+    """A mission's answer in its form; the fencing token says for which assignment it was worked out."""
 
     any_text: ClassVar[frozenset[str]] = frozenset({"result"})
 
-    result: ResultBody
+    result: Annotated[AnyAnswer, WrapValidator(_as_it_came)]
     fencing_token: FencingToken | None = None
 
-    def answer(self) -> Answer:
-        """The answer in the Arcade's words."""
-        return self.result.answer()
+    def as_it_came(self) -> Mapping[str, Any]:
+        """The answer, not yet looked at."""
+        return cast("Mapping[str, Any]", self.result)
 
 
 class UndoBody(StartBody):
@@ -140,12 +135,10 @@ class RenameBody(RequestBody):
     display_name: DisplayName
 
 
-class ResultOut(WireModel):
-    """One's own answer."""
-
-    selected_option: str
-    confidence: float | None
-    notes: str | None
+def result_out(answer: Answer) -> Mapping[str, Any]:
+    """One's own answer: its label, and what its form says beside it, by wire name."""
+    said = {"selectedOption": answer.label, "confidence": answer.confidence, "notes": answer.notes}
+    return {**said, **answer.given, **answer.texts}
 
 
 class MissionOut(WireModel):
@@ -174,11 +167,15 @@ class MissionOut(WireModel):
     fencing_token: int | None
     completed_by: uuid.UUID | None
     completed_at: AwareDatetime | None
-    result: ResultOut | None
+    result: Mapping[str, Any] | None
     expires_at: AwareDatetime | None
     settled_at: AwareDatetime | None
     settled_label: str | None
     is_disputed: bool
+    batch_id: uuid.UUID | None
+    is_paused: bool
+    decision: str | None
+    outcome: str | None
     created_at: AwareDatetime
     updated_at: AwareDatetime
 
@@ -186,12 +183,7 @@ class MissionOut(WireModel):
     def of(cls, view: MissionView) -> "MissionOut":
         """The view in the names existing clients know."""
         fields = {name: getattr(view, name) for name in cls.model_fields if hasattr(view, name)}
-        answer = view.answer
-        result = (
-            None
-            if answer is None
-            else ResultOut(selected_option=answer.label, confidence=answer.confidence, notes=answer.notes)
-        )
+        result = None if view.answer is None else result_out(view.answer)
         return cls(**fields, result=result, is_disputed=view.state == "disputed")
 
 

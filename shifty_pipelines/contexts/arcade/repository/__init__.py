@@ -9,12 +9,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import InstrumentedAttribute, SessionTransaction
+from sqlalchemy.orm import InstrumentedAttribute
 
 from shifty_pipelines.contexts.arcade.domain.missions import LIVE, TAKEN, MissionState, MissionType, SlotState
 from shifty_pipelines.contexts.arcade.models import LedgerEntry, Mission, Profile, Slot
+from shifty_pipelines.contexts.arcade.repository.batches import BatchRows
+from shifty_pipelines.contexts.arcade.repository.leases import LeaseRows
+from shifty_pipelines.contexts.arcade.repository.queue import QueueRows
 from shifty_pipelines.kernel.repository import ScopedRepository
 
 
@@ -38,17 +41,7 @@ class Activity:
     last_active_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """Whom missions are offered to, and which."""
-
-    labeler_id: uuid.UUID
-    level: int
-    mission_type: MissionType | None
-    now: datetime
-
-
-class ArcadeRepository(ScopedRepository):
+class ArcadeRepository(QueueRows, LeaseRows, BatchRows, ScopedRepository):
     """Profiles, missions, slots and the ledger of one tenant."""
 
     # -------------------------------------------------------------------------------------------------------- profiles
@@ -86,6 +79,15 @@ class ArcadeRepository(ScopedRepository):
         found = self.session.scalars(self.scoped(Mission).where(Mission.id.in_(mission_ids)))
         return {mission.id: mission for mission in found}
 
+    def set_uncertainty(self, mission_id: uuid.UUID, uncertainty: float) -> None:
+        """Set how uncertain a mission's item is, and with it its place in the queue."""
+        self.session.execute(
+            update(Mission)
+            .where(Mission.tenant_id == self.tenant_id, Mission.id == mission_id)
+            .values(uncertainty=uncertainty)
+            .execution_options(synchronize_session=False)
+        )
+
     def count_unsettled(self, mission_type: str) -> int:
         """Missions of a type that still wait for answers or a decision."""
         waiting = (MissionState.OPEN, MissionState.DISPUTED)
@@ -95,70 +97,6 @@ class ArcadeRepository(ScopedRepository):
             .where(Mission.tenant_id == self.tenant_id, Mission.type == mission_type, Mission.state.in_(waiting))
         )
         return self.session.scalar(statement) or 0
-
-    def available(self, offer: Offer, *, limit: int) -> Sequence[Mission]:
-        """Missions offered to a labeler, best paid first."""
-        statement = self._offered(offer).order_by(Mission.xp_reward.desc(), Mission.created_at, Mission.id)
-        return self.session.scalars(statement.limit(limit)).all()
-
-    def claim(self, offer: Offer) -> Mission | None:
-        """The next mission offered to a labeler, locked; missions locked by others are skipped."""
-        savepoint = self.session.begin_nested()
-        statement = self._next(self._offered(offer)).with_for_update(skip_locked=True)
-        mission = self.session.scalar(statement, execution_options={"populate_existing": True})
-        return self._kept(savepoint, mission)
-
-    def claim_waiting(self, offer: Offer) -> Mission | None:
-        """As `claim`, but waits for missions locked by others; to be called with no mission locked."""
-        while mission_id := self.session.scalar(self._next(self._offered(offer)).with_only_columns(Mission.id)):
-            savepoint = self.session.begin_nested()
-            mission = self.lock_mission(mission_id)
-            is_offered = mission is not None and mission.state == MissionState.OPEN and mission.open_slots > 0
-            if kept := self._kept(savepoint, mission if is_offered else None):
-                return kept
-        return None
-
-    def _kept(self, savepoint: SessionTransaction, mission: Mission | None) -> Mission | None:
-        """The mission; without one, the savepoint is rolled back.
-
-        PostgreSQL locks a row before it sees that the row no longer matches, and keeps that lock: two claimers that go
-        on to wait for other rows would wait for each other (seen with 64 threads on 20 missions).
-        """
-        if mission is None:
-            savepoint.rollback()
-        else:
-            savepoint.commit()
-        return mission
-
-    def _next(self, offered: Select[Mission]) -> Select[Mission]:
-        return offered.order_by(Mission.priority.desc(), Mission.created_at, Mission.id).limit(1)
-
-    def overdue(self, *, now: datetime, limit: int) -> Sequence[Mission]:
-        """Open missions past their time that nobody holds, locked."""
-        statement = (
-            self.scoped(Mission)
-            .where(Mission.state == MissionState.OPEN, Mission.expires_at <= now)
-            .where(~self._slots_of_mission(Slot.state.in_(LIVE)).exists())
-            .order_by(Mission.expires_at)
-            .limit(limit)
-        )
-        return self.session.scalars(
-            statement.with_for_update(skip_locked=True), execution_options={"populate_existing": True}
-        ).all()
-
-    def _offered(self, offer: Offer) -> Select[Mission]:
-        is_own = (Slot.labeler_id == offer.labeler_id) & Slot.state.in_(TAKEN)
-        statement = (
-            self.scoped(Mission)
-            .where(Mission.state == MissionState.OPEN, Mission.open_slots > 0)
-            .where(or_(Mission.expires_at.is_(None), Mission.expires_at > offer.now))
-            .where(Mission.required_skill_level <= offer.level)
-            .where(~self._slots_of_mission(is_own).exists())
-        )
-        return statement.where(Mission.type == offer.mission_type) if offer.mission_type else statement
-
-    def _slots_of_mission(self, condition: ColumnElement[bool]) -> Select[uuid.UUID]:
-        return select(Slot.id).where(Slot.tenant_id == Mission.tenant_id, Slot.mission_id == Mission.id, condition)
 
     # ----------------------------------------------------------------------------------------------------------- slots
 
@@ -208,6 +146,21 @@ class ArcadeRepository(ScopedRepository):
         )
         return self.session.scalars(statement, execution_options={"populate_existing": True}).all()
 
+    def unpaid_extras(self, mission_id: uuid.UUID) -> Sequence[Slot]:
+        """Answers beside the slots of a mission that have not been settled."""
+        is_paid = select(LedgerEntry.id).where(
+            LedgerEntry.tenant_id == Slot.tenant_id,
+            LedgerEntry.assignment_id == Slot.id,
+            LedgerEntry.kind == "settled",
+        )
+        statement = (
+            self.scoped(Slot)
+            .where(Slot.mission_id == mission_id, Slot.state == SlotState.COMPLETED, Slot.is_extra)
+            .where(~is_paid.exists())
+            .order_by(Slot.fencing_token)
+        )
+        return self.session.scalars(statement, execution_options={"populate_existing": True}).all()
+
     def free_slot_number(self, mission: Mission) -> int:
         """The lowest slot number nobody holds; the mission is locked and has an open slot."""
         statement = select(Slot.slot_number).where(
@@ -219,44 +172,12 @@ class ArcadeRepository(ScopedRepository):
         taken = set(self.session.scalars(statement))
         return next(number for number in range(1, mission.slot_count + 1) if number not in taken)
 
-    def release_ended_leases(self, *, now: datetime, limit: int, mission_id: uuid.UUID | None = None) -> int:
-        """Give slots whose lease has ended back to their missions; missions locked by others wait for next time.
-
-        Returns how many slots came back.
-        """
-        has_ended = Slot.state.in_(LIVE) & (Slot.lease_until <= now)
-        ended = select(Slot.mission_id).where(Slot.tenant_id == self.tenant_id, has_ended).limit(limit)
-        due = self.session.scalars(ended.where(Slot.mission_id == mission_id) if mission_id else ended).all()
-        if not due:
-            return 0
-        savepoint = self.session.begin_nested()
-        locking = select(Mission.id).where(Mission.tenant_id == self.tenant_id, Mission.id.in_(due))
-        locked = self.session.scalars(locking.with_for_update(skip_locked=True)).all()
-        released = self.session.scalars(
-            update(Slot)
-            .where(Slot.tenant_id == self.tenant_id, Slot.mission_id.in_(locked), has_ended)
-            .values(state=SlotState.EXPIRED)
-            .returning(Slot.mission_id)
-            .execution_options(synchronize_session=False)
-        ).all()
-        if not released:  # somebody else was faster: let go of the rows, see `_kept`
-            savepoint.rollback()
-            return 0
-        for freed_id in set(released):
-            self.session.execute(
-                update(Mission)
-                .where(Mission.tenant_id == self.tenant_id, Mission.id == freed_id)
-                .values(open_slots=Mission.open_slots + released.count(freed_id), updated_at=now)
-                .execution_options(synchronize_session=False)
-            )
-        savepoint.commit()
-        self.session.expire_all()
-        return len(released)
-
     def activity(self, labeler_id: uuid.UUID) -> Activity:
         """What a labeler did, and how much of it agreed with what was settled."""
         is_done = Slot.state == SlotState.COMPLETED
-        is_settled = is_done & Slot.is_extra.is_(False) & (Mission.state == MissionState.SETTLED)
+        # Deployments have no right answer: whoever decides one is paid for the decision.
+        has_truth = Mission.type != MissionType.APPROVE_DEPLOYMENT
+        is_settled = is_done & Slot.is_extra.is_(False) & (Mission.state == MissionState.SETTLED) & has_truth
         is_right = is_settled & (Slot.result["label"].astext == Mission.settled_label)
         statement = (
             select(
