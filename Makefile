@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test test-pg18 lint format bench crash up clean
+.PHONY: help install demo test test-pg18 test-long lint format bench crash up clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -31,10 +31,13 @@ up: $(STAMP) ## start the platform in the foreground; Ctrl-C stops all of it
 	$(BIN)/shifty up
 
 test: $(STAMP) ## the default tests, on a real embedded PostgreSQL 16
-	$(BIN)/pytest -m "not crash"
+	$(BIN)/pytest -m "not crash and not long"
 
 test-pg18: $(STAMP) ## the same tests on PostgreSQL 18
-	SHIFTY_TEST_POSTGRES=18 $(BIN)/pytest -m "not crash"
+	SHIFTY_TEST_POSTGRES=18 $(BIN)/pytest -m "not crash and not long"
+
+test-long: $(STAMP) ## the tests that take minutes: whole examples with the measured recipe
+	$(BIN)/pytest -m long -n 0
 
 crash: $(STAMP) ## kill -9 at seeded moments; everything must converge
 	$(BIN)/pytest -m crash -n 0 -s

@@ -4,11 +4,8 @@ Over HTTP and Dagster's door alone, with a tiny random model. Every text holds o
 no file of the installation.
 """
 
-import csv
 import json
 import shutil
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,8 +25,6 @@ pytestmark = pytest.mark.slow  # the tests of this file run in order, in one wor
 
 CANARY = "rhubarb"
 PER_LABEL = 40
-PER_REPORT_LABEL = 40
-CHECKOUT = Path(__file__).resolve().parents[2]
 TRAINING_S = 240
 PARQUET_MARK = b"PAR1"
 
@@ -185,29 +180,6 @@ def test_a_control_on_permuted_labels_serves_nowhere(story: Story) -> None:
     assert answer.status_code == 409
     assert answer.json()["code"] == "registry.not_promotable"
     assert "its evaluation refused it" in answer.json()["error"]
-
-
-def test_the_example_trains_each_project_of_a_file_in_one_backfill(story: Story, tmp_path: Path) -> None:
-    reports = tmp_path / "reports.csv"
-    with reports.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["repo", "label", "title", "body"])
-        for seed, repo in enumerate(("first/project", "second/project")):
-            rng = np.random.default_rng(seed)
-            for number in range(3 * PER_REPORT_LABEL):
-                label, kind = LABELS[number % 3], ("bug", "feature", "question")[number % 3]
-                rows.writerow([repo, kind, f"{CANARY} {number}", sample_text(label, rng)])
-    command = [sys.executable, "-m", "examples.issue_reports", str(reports)]
-    done = subprocess.run(
-        command, cwd=CHECKOUT, env=story.running.environment, capture_output=True, text=True, timeout=400, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    said = {line.split()[0]: line for line in done.stdout.splitlines() if line.startswith(("first/", "second/"))}
-    for repo in ("first/project", "second/project"):
-        # registered, majority, TF-IDF, frozen head, adapter
-        figures = [float(word) for word in said[repo].split()[1:6]]
-        assert figures[0] > figures[1], said[repo]
-    assert "training/adapters 2/2" in done.stdout, done.stdout
 
 
 def test_no_text_lies_readable_in_any_file_of_the_installation(story: Story) -> None:

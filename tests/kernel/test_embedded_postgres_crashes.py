@@ -60,7 +60,7 @@ def test_a_start_waits_for_the_orphans_of_a_killed_server(shared: EmbeddedPostgr
     busy = connected(address)
     # Computing never looks whether the postmaster still lives, unlike waiting.
     busy.pgconn.send_query(
-        b"DO $$ BEGIN WHILE clock_timestamp() < now() + interval '2 seconds' LOOP END LOOP; END $$ -- busy"
+        b"DO $$ BEGIN WHILE clock_timestamp() < now() + interval '6 seconds' LOOP END LOOP; END $$ -- busy"
     )
     backends = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'DO %busy'"
     wait_for(lambda: asked(address, backends), "the busy backend")
