@@ -27,6 +27,7 @@ from shifty_pipelines.api.routes import (
     arcade,
     curation,
     feedback,
+    game,
     inference,
     missions,
     outbox,
@@ -49,6 +50,8 @@ ROUTERS: Mapping[Service, Sequence[APIRouter]] = {
         missions.holding,
         missions.batches,
         arcade.players,
+        game.game,
+        game.figures,
         curation.datasets,
     ),
     AI_ORCHESTRATOR: (inference.predictions,),
@@ -60,8 +63,8 @@ ROUTERS: Mapping[Service, Sequence[APIRouter]] = {
 GATEWAY_ROUTERS: Sequence[APIRouter] = (
     gateway,
     outbox.dead_letters,
-    # Predictions answer on two ports; here they stand once.
-    *{id(r): r for routers in ROUTERS.values() for r in routers}.values(),
+    # Predictions answer on two ports; here they stand once. A tenant's figures are those of the Arcade.
+    *{id(r): r for routers in ROUTERS.values() for r in routers if r is not tenancy.tenant_stats}.values(),
 )
 
 

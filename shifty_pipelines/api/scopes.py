@@ -42,6 +42,9 @@ WRITE_SCOPES: Mapping[Route, Scope] = {
     ("POST", "/api/v1/mission-batches/{batch_id}/resume"): Scope.LABEL,
     ("POST", "/api/v1/mission-batches/{batch_id}/cancel"): Scope.LABEL,
     ("PATCH", "/api/v1/profiles/{user_id}"): Scope.LABEL,
+    ("POST", "/api/v1/missions/{mission_id}/corrections"): Scope.ADMIN,
+    ("POST", "/api/v1/tenants/{tenant_id}/shop/purchases"): Scope.LABEL,
+    ("PUT", "/api/v1/tenants/{tenant_id}/arcade-settings"): Scope.ADMIN,
     # models
     ("POST", "/api/v1/models"): Scope.TRAIN,
     ("POST", "/api/v1/models/{model_id}/evaluations"): Scope.TRAIN,

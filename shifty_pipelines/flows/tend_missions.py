@@ -1,4 +1,4 @@
-"""Looking after missions from outside: leases and missions whose time is over, and how long answers take."""
+"""Looking after missions from outside: leases, missions, streaks, boards whose time is over; how long answers take."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Tended:
 def tend_missions(workshop: Workshop) -> Tended:
     """One round over every active tenant, each in transactions of its own; safe to repeat, and beside itself.
 
-    Costs three small queries a tenant where nothing is due: each walks an index of exactly what is due.
+    Costs five small queries a tenant where nothing is due: each walks an index of exactly what is due.
     """
     leases_ended = missions_closed = 0
     for tenant_id in workshop.training_queue.active_tenants():
@@ -28,4 +28,6 @@ def tend_missions(workshop: Workshop) -> Tended:
         with workshop.open(actor) as services:
             missions_closed += services.arcade.close_overdue()
             services.arcade.measure_times()
+        with workshop.open(actor) as services:
+            services.arcade.tend_game()
     return Tended(leases_ended=leases_ended, missions_closed=missions_closed)

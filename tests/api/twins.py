@@ -1,13 +1,14 @@
 """For every route one request that succeeds: the twin of every probe. A route without one fails the suite."""
 
 import secrets
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import text
 
-from shifty_pipelines.kernel.tenant import Role
+from shifty_pipelines.kernel.tenant import Role, TenantId, system_actor
 from tests.api.conftest import LABELS, PASSWORD, Person, World, error_body, random_address
 
 WEBHOOKS = "/api/v1/tenants/{tenant_id}/webhook-endpoints"
@@ -85,6 +86,37 @@ def _completed(world: World, caller: Person) -> tuple[str, int]:
 
 def _answer(caller: Person) -> dict[str, Any]:
     return {"userId": caller.id, "result": {"selectedOption": LABELS[0]}}
+
+
+def _correction(world: World, caller: Person) -> Twin:
+    """A mission that the caller answered and that was settled, whose payment is to be taken back."""
+    world.set_labels()
+    mission = world.mission(slotCount=1)
+    world.owner.data("POST", f"/api/v1/missions/{mission}/assign", json={"userId": caller.id})
+    caller.data("POST", f"/api/v1/missions/{mission}/complete", json=_answer(caller))
+    with world.platform.open(system_actor(TenantId(uuid.UUID(world.tenant_id)))) as services:
+        services.arcade.settle(uuid.UUID(mission), LABELS[0])
+    body = {"userId": caller.id, "isRight": False, "reason": "mistake", "causeId": str(uuid.uuid4())}
+    return Twin({"mission_id": mission}, body=body)
+
+
+def _purchase(world: World, caller: Person) -> Twin:
+    """A freeze, however often: the caller's earlier ones are used up, and they have the coins for another."""
+    caller.data("GET", f"/api/v1/profiles/{caller.id}")
+    with world.platform.app.tenant_transaction(world.tenant_id) as scope:  # type: ignore[arg-type]
+        scope.session.execute(
+            text("UPDATE labeler_streaks SET state = jsonb_set(state, '{bought_count}', '0') WHERE id = :u"),
+            {"u": caller.id},
+        )
+        scope.session.execute(
+            text(
+                "INSERT INTO xp_ledger (tenant_id, id, labeler_id, kind, xp, coins, xp_pending, coins_pending,"
+                " created_at, reason, cause_id) VALUES (:t, gen_random_uuid(), :u, 'bonus', 0, 50, 0, 0, now(), 'test',"
+                " gen_random_uuid())"
+            ),
+            {"t": world.tenant_id, "u": caller.id},
+        )
+    return Twin({"tenant_id": world.tenant_id}, body={"itemId": "streak_freeze", "tenantId": world.tenant_id})
 
 
 def _disputed(world: World) -> str:
@@ -271,6 +303,18 @@ TWINS: Mapping[tuple[str, str], Builder] = {
     ("GET", "/api/v1/profiles/{user_id}"): lambda w, c: Twin({"user_id": c.id}, query={"tenantId": w.tenant_id}),
     ("PATCH", "/api/v1/profiles/{user_id}"): lambda w, c: Twin(
         {"user_id": c.id}, body={"displayName": "Ada", "tenantId": w.tenant_id}
+    ),
+    ("GET", "/api/v1/users/{user_id}/ledger"): lambda _w, c: Twin({"user_id": c.id}),
+    ("POST", "/api/v1/missions/{mission_id}/corrections"): _correction,
+    ("GET", "/api/v1/tenants/{tenant_id}/leaderboard"): _tenant,
+    ("GET", "/api/v1/tenants/{tenant_id}/leaderboard/export"): _tenant,
+    ("GET", "/api/v1/tenants/{tenant_id}/badges"): _tenant,
+    ("GET", "/api/v1/tenants/{tenant_id}/challenges/today"): _tenant,
+    ("GET", "/api/v1/tenants/{tenant_id}/shop"): _tenant,
+    ("POST", "/api/v1/tenants/{tenant_id}/shop/purchases"): _purchase,
+    ("GET", "/api/v1/tenants/{tenant_id}/arcade-settings"): _tenant,
+    ("PUT", "/api/v1/tenants/{tenant_id}/arcade-settings"): lambda w, _c: Twin(
+        {"tenant_id": w.tenant_id}, body={"timeZone": "Europe/Berlin", "tenantId": w.tenant_id}
     ),
     ("POST", "/api/v1/tenants/{tenant_id}/datasets"): lambda w, _c: Twin(
         {"tenant_id": w.tenant_id},

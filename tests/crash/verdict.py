@@ -86,17 +86,22 @@ class Verdict:
         for labeler_id in self._story.labelers:
             profile = self._story.owner.ask("GET", f"/api/v1/profiles/{labeler_id}")
             (paid,) = self._rows(
-                "SELECT sum(xp) FROM xp_ledger WHERE tenant_id = %(tenant)s AND labeler_id = %(labeler)s",
+                """SELECT sum(xp), sum(right_count), coalesce(sum(xp) FILTER (WHERE kind = 'settled'), 0)
+                FROM xp_ledger WHERE tenant_id = %(tenant)s AND labeler_id = %(labeler)s""",
                 labeler=labeler_id,
             )
             (due,) = self._rows(
-                """SELECT sum(xp_reward) FROM missions JOIN mission_slots AS slot ON slot.mission_id = missions.id
+                """SELECT count(*), coalesce(sum(xp_reward), 0) FROM missions
+                JOIN mission_slots AS slot ON slot.mission_id = missions.id
                 WHERE missions.tenant_id = %(tenant)s AND slot.labeler_id = %(labeler)s AND slot.state = 'completed'
                 AND slot.result ->> 'label' = missions.settled_label""",
                 labeler=labeler_id,
             )
-            yield from self._differs("XP of a profile, in the ledger, of the missions", profile["xp"], paid[0])
-            yield from self._differs("XP in the ledger, of the missions", paid[0], due[0])
+            yield from self._differs("XP of a profile, in the ledger", profile["xp"], paid[0])
+            yield from self._differs("right answers in the ledger, of the missions", paid[1], due[0])
+            # A right answer pays the mission's reward and, where others were wrong, up to a quarter more.
+            is_in_range = due[1] <= paid[2] <= 1.25 * due[1]
+            yield from self._differs("XP of right answers within its range", is_in_range, True)
             yield from self._differs("XP still pending", profile["xpPending"], 0)
 
     def _dataset(self) -> Iterator[str]:

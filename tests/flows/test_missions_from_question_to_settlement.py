@@ -51,7 +51,7 @@ def test_two_members_who_agree_settle_a_question_and_are_paid(alone: tuple[FlowS
     assert stage.query(STATE) == [("settled", "timeout", 2, 0)]
     for labeler in (first, second):
         profile = stage.profile(labeler)
-        assert (profile.xp, profile.xp_pending, profile.accuracy) == (60, 0, 1.0)
+        assert (profile.xp, profile.xp_pending, profile.accuracy) == (60, 0, None)
     assert stage.query("SELECT status FROM outbox_deliveries") == [("done",), ("done",)]
 
 
@@ -128,7 +128,7 @@ def test_a_disagreement_is_asked_on_until_the_posterior_is_high_enough(stage: Fl
     assert posterior_of(stage, mission.item_id)["timeout"] == pytest.approx(0.0512 / 0.0521)
     react(stage, mission.id)
     assert stage.query(STATE) == [("settled", "timeout", 4, 0)]
-    assert [stage.profile(labeler).xp for labeler in (wrong, *right)] == [0, 50, 50, 50]
+    assert [stage.profile(labeler).xp for labeler in (wrong, *right)] == [0, 53, 53, 53]
 
 
 def dispute(stage: FlowStage) -> uuid.UUID:
@@ -149,7 +149,7 @@ def test_seven_who_disagree_leave_it_to_a_lead_whose_word_is_then_certain(stage:
     view = stage.adjudicate(mission_id, "assertion")
     assert (view.state, view.settled_label) == ("settled", "assertion")
     assert posterior_of(stage, item_id) == {"assertion": 1.0, "network": 0.0, "timeout": 0.0}
-    assert sorted(stage.query(SETTLED_ROWS)) == [(0,)] * 5 + [(50,)] * 2
+    assert sorted(stage.query(SETTLED_ROWS)) == [(0,)] * 5 + [(58,)] * 2  # 50, and 5/7 of a quarter
     assert stage.query("SELECT labeler_id, label FROM label_events WHERE source = 'adjudication'") == [
         (stage.lead, "assertion")
     ]

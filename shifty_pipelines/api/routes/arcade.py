@@ -18,8 +18,6 @@ from shifty_pipelines.contexts.arcade.schemas import (
     CreateMissionBody,
     MissionOut,
     NextBody,
-    ProfileOut,
-    RenameBody,
     StartBody,
     UndoBody,
 )
@@ -145,22 +143,6 @@ def list_completed(user_id: uuid.UUID, call: CallDep, limit: Limit = 20, cursor:
     shown, more = views[:limit], len(views) > limit
     cursor = encode_cursor(shown[-1].completed_at, shown[-1].id) if more and shown[-1].completed_at else None
     return Page[MissionOut](data=[MissionOut.of(view) for view in shown], next_cursor=cursor)
-
-
-@players.get("/api/v1/profiles/{user_id}")
-def read_profile(user_id: uuid.UUID, call: CallDep) -> Ok[ProfileOut]:
-    """A player's profile, made on first read."""
-    with call.open() as services:
-        services.tenancy.user(user_id)
-        return Ok[ProfileOut](data=ProfileOut.of(services.arcade.profile(UserId(user_id))))
-
-
-@players.patch("/api/v1/profiles/{user_id}")
-def rename_player(user_id: uuid.UUID, body: RenameBody, call: CallDep) -> Ok[ProfileOut]:
-    """Change one's display name."""
-    with call.open() as services:
-        labeler_id = labeler_of(services, call, user_id)
-        return Ok[ProfileOut](data=ProfileOut.of(services.arcade.rename(labeler_id, body.display_name)))
 
 
 def _create(services: Services, body: CreateMissionBody) -> uuid.UUID:

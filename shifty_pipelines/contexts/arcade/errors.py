@@ -1,8 +1,9 @@
 """What the Arcade refuses, and why."""
 
 import uuid
+from datetime import datetime
 
-from shifty_pipelines.kernel.errors import Conflict, Forbidden, ShiftyError
+from shifty_pipelines.kernel.errors import Conflict, Forbidden, NotFound, ShiftyError
 
 
 class RewardOutOfRange(ShiftyError):
@@ -218,3 +219,83 @@ class BatchClosed(Conflict):
 
     def __init__(self, batch_id: uuid.UUID, state: str) -> None:
         super().__init__(f"Mission batch {batch_id} is {state}; make a new one of the same template.")
+
+
+class ProfilePrivate(Forbidden):
+    """Somebody shows themselves under a pseudonym or not at all; their profile would tell who is who."""
+
+    code = "arcade.profile_private"
+
+    def __init__(self) -> None:
+        super().__init__("This labeler does not show their profile; owners and admins see it.")
+
+
+class ZoneChangedLately(Conflict):
+    """The time zone was changed a short while ago."""
+
+    code = "arcade.zone_changed_lately"
+
+    def __init__(self, again_at: datetime) -> None:
+        super().__init__(
+            f"The time zone can be changed once in 7 days; the next time from {again_at.isoformat()} on.",
+            againAt=again_at.isoformat(),
+        )
+
+
+class NotOwned(Conflict):
+    """A cosmetic that was not bought cannot be worn."""
+
+    code = "arcade.not_owned"
+
+    def __init__(self, item: str) -> None:
+        super().__init__(f"You do not have '{item}'; buy it at .../shop/purchases first.")
+
+
+class UnknownShopItem(NotFound):
+    """The shop has no such item."""
+
+    code = "arcade.unknown_item"
+
+    def __init__(self, item: str) -> None:
+        super().__init__(f"Shop item '{item[:50]}'")
+
+
+class EnoughHeld(Conflict):
+    """Nobody may hold more of an item."""
+
+    code = "arcade.enough_held"
+
+    def __init__(self, item: str, most_held: int) -> None:
+        super().__init__(f"You have {most_held} of '{item}', and nobody may hold more.", mostHeld=most_held)
+
+
+class NotEnoughCoins(Conflict):
+    """The item costs more than the labeler has."""
+
+    code = "arcade.not_enough_coins"
+
+    def __init__(self, item: str, *, price_coins: int, coins: int) -> None:
+        super().__init__(
+            f"'{item}' costs {price_coins} coins and you have {coins}; settled missions and daily challenges pay more.",
+            priceCoins=price_coins,
+            coins=coins,
+        )
+
+
+class NothingToCorrect(Conflict):
+    """The answer is paid as the correction wants it."""
+
+    code = "arcade.nothing_to_correct"
+
+    def __init__(self, mission_id: uuid.UUID, *, is_right: bool) -> None:
+        paid = "paid as right" if is_right else "not paid"
+        super().__init__(f"The answer to mission {mission_id} is {paid} already.")
+
+
+class LeaderboardOff(Conflict):
+    """The tenant has no leaderboards."""
+
+    code = "arcade.leaderboard_off"
+
+    def __init__(self) -> None:
+        super().__init__("This tenant has turned leaderboards off; an owner or admin may turn them on.")

@@ -64,3 +64,12 @@ class MissionCancelled(Event):
     item_id: uuid.UUID
     mission_type: str
     answer_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadgeAwarded(Event):
+    """A labeler earned a badge."""
+
+    type: ClassVar[str] = "arcade.badge_awarded"
+    labeler_id: uuid.UUID
+    badge: str

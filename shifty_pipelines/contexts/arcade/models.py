@@ -1,10 +1,10 @@
 """Tables of the Arcade: missions, slots, ledger, profiles."""
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, FetchedValue, ForeignKeyConstraint
+from sqlalchemy import BigInteger, Computed, FetchedValue, ForeignKeyConstraint
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TEXT
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -22,6 +22,14 @@ class Profile(TenantRow):
     key_slot: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    #: The IANA zone whose days their work counts in.
+    zone: Mapped[str]
+    zone_changed_at: Mapped[datetime | None]
+    #: How others see them on boards: `named`, `pseudonym` or `hidden`.
+    visibility: Mapped[str]
+    #: Made anew each time it is chosen; says nothing about whose it is.
+    pseudonym: Mapped[str | None]
+    cosmetic: Mapped[str | None]
 
 
 class Mission(TenantRow):
@@ -176,11 +184,114 @@ class LedgerEntry(TenantRow):
     )
 
     labeler_id: Mapped[uuid.UUID]
-    mission_id: Mapped[uuid.UUID]
-    assignment_id: Mapped[uuid.UUID]
+    mission_id: Mapped[uuid.UUID | None]
+    assignment_id: Mapped[uuid.UUID | None]
+    #: `pending`, `settled`, `reversal` (of a promise), `correction` (of a payment), `bonus`, `purchase`.
     kind: Mapped[str]
     xp: Mapped[int]
     coins: Mapped[int]
     xp_pending: Mapped[int]
     coins_pending: Mapped[int]
     created_at: Mapped[datetime]
+    #: How the counts of settled and of right answers move.
+    settled_count: Mapped[int] = mapped_column(default=0)
+    right_count: Mapped[int] = mapped_column(default=0)
+    #: The day, by the tenant's calendar, on whose boards it counts: a correction counts on those of what it corrects.
+    scored_on: Mapped[date | None]
+    #: Why, and by what: a correction, bonus or purchase is booked once per labeler, assignment and cause.
+    reason: Mapped[str | None]
+    cause_id: Mapped[uuid.UUID | None]
+
+
+class Work(TenantRow):
+    """One answer's moment on the labeler's own clock, frozen; never changed. `id` is the assignment's."""
+
+    __tablename__ = "labeler_work"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "labeler_id"], ["arcade_profiles.tenant_id", "arcade_profiles.id"]),
+        ForeignKeyConstraint(["tenant_id", "id"], ["mission_slots.tenant_id", "mission_slots.id"]),
+    )
+
+    labeler_id: Mapped[uuid.UUID]
+    occurred_at: Mapped[datetime]
+    local_date: Mapped[date]
+    zone: Mapped[str]
+    offset_s: Mapped[int]
+
+
+class Streak(TenantRow):
+    """How far the fold over a labeler's work and freezes has got; `id` is the labeler's. A cache of those events."""
+
+    __tablename__ = "labeler_streaks"
+    __table_args__ = (ForeignKeyConstraint(["tenant_id", "id"], ["arcade_profiles.tenant_id", "arcade_profiles.id"]),)
+
+    #: The fields of `domain.streaks.StreakState`.
+    state: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    #: When the streak is over unless more is done; None without one.
+    ends_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime]
+
+
+class Score(Base):
+    """What one labeler has on one board in one window. Only people who are on boards have rows."""
+
+    __tablename__ = "leaderboard_scores"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "labeler_id"], ["arcade_profiles.tenant_id", "arcade_profiles.id"]),
+    )
+
+    tenant_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    board: Mapped[str] = mapped_column(primary_key=True)
+    starts_on: Mapped[date] = mapped_column(primary_key=True)
+    labeler_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    score: Mapped[float]
+    #: On the accuracy board: what the score is made of.
+    settled_count: Mapped[int]
+    right_count: Mapped[int]
+    reached_at: Mapped[datetime]
+    #: Minus the score, so that a rank's order is ascending in all three columns and one index range.
+    behind: Mapped[float] = mapped_column(Computed("-score"))
+
+
+class AwardedBadge(Base):
+    """A badge that a labeler has, and since when."""
+
+    __tablename__ = "labeler_badges"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "labeler_id"], ["arcade_profiles.tenant_id", "arcade_profiles.id"]),
+    )
+
+    tenant_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    labeler_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    badge: Mapped[str] = mapped_column(primary_key=True)
+    awarded_at: Mapped[datetime]
+
+
+class Purchase(TenantRow):
+    """An item that was bought, at which price, at which moment on the labeler's own clock."""
+
+    __tablename__ = "shop_purchases"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "labeler_id"], ["arcade_profiles.tenant_id", "arcade_profiles.id"]),
+    )
+
+    labeler_id: Mapped[uuid.UUID]
+    item: Mapped[str]
+    coins: Mapped[int]
+    occurred_at: Mapped[datetime]
+    local_date: Mapped[date]
+    zone: Mapped[str]
+    offset_s: Mapped[int]
+
+
+class GameSettings(Base):
+    """A tenant's calendar, and whether it has leaderboards."""
+
+    __tablename__ = "arcade_settings"
+
+    tenant_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    zone: Mapped[str]
+    #: `[{"fromOn": "2026-03-02", "weekdays": [6, 7]}, ...]`, oldest first; only ever added to.
+    rest_days: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    has_leaderboard: Mapped[bool]
+    updated_at: Mapped[datetime]

@@ -15,8 +15,8 @@ from shifty_pipelines.contexts.arcade.domain.missions import (
     MissionType,
     MissionView,
     NewMission,
-    ProfileView,
 )
+from shifty_pipelines.contexts.arcade.domain.profiles import ProfileChange, ProfileView
 from shifty_pipelines.contexts.arcade.service import ArcadeService
 from shifty_pipelines.kernel.clock import FixedClock
 from shifty_pipelines.kernel.db import Database
@@ -59,6 +59,10 @@ class Stage:
     def query(self, sql: str, **parameters: Any) -> list[Any]:
         with self.database.tenant_transaction(self.tenant_id) as scope:
             return list(scope.session.execute(text(sql), parameters))
+
+    def execute(self, sql: str, **parameters: Any) -> None:
+        with self.database.tenant_transaction(self.tenant_id) as scope:
+            scope.session.execute(text(sql), {"t": self.tenant_id, **parameters})
 
     # The steps most tests take, each in a transaction of its own.
 
@@ -117,6 +121,10 @@ class Stage:
     def profile(self, user_id: UserId) -> ProfileView:
         with self.arcade(user_id) as arcade:
             return arcade.profile(user_id)
+
+    def change(self, user_id: UserId, **change: Any) -> ProfileView:
+        with self.arcade(user_id) as arcade:
+            return arcade.change_profile(user_id, ProfileChange(**change))
 
     def answered_mission(self, answers: dict[UserId, str], **wanted: Any) -> uuid.UUID:
         """A mission with a slot for each of these labelers, all used."""

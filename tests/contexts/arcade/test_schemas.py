@@ -13,11 +13,10 @@ from shifty_pipelines.contexts.arcade.schemas import (
     CreateMissionBody,
     MissionOut,
     NextBody,
-    ProfileOut,
-    RenameBody,
     UndoBody,
 )
 from shifty_pipelines.contexts.arcade.schemas.answers import read_answer
+from shifty_pipelines.contexts.arcade.schemas.game import ProfileBody, ProfileOut
 from tests.contexts.arcade.stage import Stage, person
 
 #: The mission fields of the earlier implementation (its payload contract), every one of which must still be there.
@@ -35,7 +34,12 @@ def test_a_mission_on_the_wire_has_the_names_clients_know(stage: Stage) -> None:
     completed = stage.complete(mission_id, labeler, "timeout", confidence=0.95, notes="Clear test case")
     body = CompletionOut.of(completed).model_dump(mode="json", by_alias=True)
     assert set(body) >= COMPLETION_FIELDS
-    assert (body["xpGained"], body["xpPending"], body["levelUp"], body["newBadges"]) == (0, 50, False, [])
+    assert (body["xpGained"], body["xpPending"], body["levelUp"], body["newBadges"]) == (
+        0,
+        50,
+        False,
+        ["first_mission"],
+    )
     mission = body["mission"]
     assert set(mission) >= MISSION_FIELDS
     assert mission["result"] == {"selectedOption": "timeout", "confidence": 0.95, "notes": "Clear test case"}
@@ -130,9 +134,9 @@ def test_a_question_outside_the_bounds_is_refused(wrong: dict[str, Any]) -> None
         pytest.param(UndoBody, {"fencingToken": 2**63}, id="a token larger than any"),
         pytest.param(CompleteBody, {"result": "timeout"}, id="an answer that is no object"),
         pytest.param(CompleteBody, {}, id="no answer"),
-        pytest.param(RenameBody, {"displayName": "   "}, id="a blank name"),
-        pytest.param(RenameBody, {"displayName": "x" * 51}, id="a long name"),
-        pytest.param(RenameBody, {"displayName": "a\nb"}, id="a name of two lines"),
+        pytest.param(ProfileBody, {"displayName": "   "}, id="a blank name"),
+        pytest.param(ProfileBody, {"displayName": "x" * 51}, id="a long name"),
+        pytest.param(ProfileBody, {"displayName": "a\nb"}, id="a name of two lines"),
     ],
 )
 def test_other_bodies_outside_the_bounds_are_refused(body: type[NextBody], wrong: dict[str, Any]) -> None:

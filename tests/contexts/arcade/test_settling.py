@@ -22,8 +22,9 @@ def test_the_right_are_paid_and_the_wrong_are_not(stage: Stage) -> None:
     mission_id = stage.answered_mission({right: "timeout", wrong: "assertion"}, xp_reward=55, coin_reward=4)
     view = stage.settle(mission_id, "timeout")
     assert (view.state, view.settled_label, view.settled_at) == ("settled", "timeout", stage.clock.now())
-    assert set(stage.query(PAID)) == {(right, 55, 4, -55, -4), (wrong, 0, 0, -55, -4)}
-    assert (stage.profile(right).xp, stage.profile(right).coins, stage.profile(right).xp_pending) == (55, 104, 0)
+    # Half of the answers were wrong, which is worth an eighth more: 61, held at the type's 60.
+    assert set(stage.query(PAID)) == {(right, 60, 4, -55, -4), (wrong, 0, 0, -55, -4)}
+    assert (stage.profile(right).xp, stage.profile(right).coins, stage.profile(right).xp_pending) == (60, 104, 0)
     assert (stage.profile(wrong).xp, stage.profile(wrong).coins, stage.profile(wrong).xp_pending) == (0, 100, 0)
 
 

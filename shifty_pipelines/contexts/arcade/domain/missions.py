@@ -1,7 +1,7 @@
 """Missions and slots: their states, how long a lease lasts, and what one caller sees of them."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -184,6 +184,8 @@ class CompletedMission:
     xp_pending: int
     coins_pending: int
     undo_until: datetime
+    #: Earned with this answer; those that follow from its being right come with the settlement.
+    new_badges: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,26 +194,6 @@ class UndoneAnswer:
 
     assignment_id: uuid.UUID
     mission: MissionView
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProfileView:
-    """A labeler's standing, summed from the ledger."""
-
-    user_id: UserId
-    tenant_id: uuid.UUID
-    display_name: str
-    xp: int
-    xp_pending: int
-    coins: int
-    level: int
-    xp_to_next_level: int
-    total_missions_completed: int
-    #: Share of settled answers that agreed with the settlement; None before the first.
-    accuracy: float | None
-    last_active_at: datetime
-    created_at: datetime
-    updated_at: datetime
 
 
 def view_status(mission: MissionState, slot: SlotState | None, *, has_open_slot: bool, is_overdue: bool) -> ViewStatus:

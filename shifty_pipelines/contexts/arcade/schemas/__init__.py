@@ -17,7 +17,6 @@ from shifty_pipelines.contexts.arcade.domain.missions import (
     MissionType,
     MissionView,
     NewMission,
-    ProfileView,
     ViewStatus,
 )
 from shifty_pipelines.contexts.arcade.schemas.answers import AnyAnswer, Label
@@ -27,9 +26,6 @@ from shifty_pipelines.kernel.wire import RequestBody, WireModel
 _NO_NUL = r"^[^\x00]*$"
 Title = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_NO_NUL)]
 LongText = Annotated[str, StringConstraints(max_length=10_000, pattern=_NO_NUL)]
-DisplayName = Annotated[
-    str, StringConstraints(min_length=1, max_length=50, strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$")
-]
 FencingToken = Annotated[int, Field(ge=1, lt=2**63)]
 
 
@@ -129,12 +125,6 @@ class AdjudicateBody(RequestBody):
     label: Label
 
 
-class RenameBody(RequestBody):
-    """A profile's new name."""
-
-    display_name: DisplayName
-
-
 def result_out(answer: Answer) -> Mapping[str, Any]:
     """One's own answer: its label, and what its form says beside it, by wire name."""
     said = {"selectedOption": answer.label, "confidence": answer.confidence, "notes": answer.notes}
@@ -209,29 +199,5 @@ class CompletionOut(WireModel):
             coins_pending=completed.coins_pending,
             is_extra=completed.is_extra,
             undo_until=completed.undo_until,
+            new_badges=list(completed.new_badges),
         )
-
-
-class ProfileOut(WireModel):
-    """A labeler's standing."""
-
-    user_id: uuid.UUID
-    tenant_id: uuid.UUID
-    display_name: str
-    level: int
-    xp: int
-    xp_pending: int
-    xp_to_next_level: int
-    coins: int
-    total_missions_completed: int
-    total_xp_earned: int
-    accuracy: float | None
-    last_active_at: AwareDatetime
-    created_at: AwareDatetime
-    updated_at: AwareDatetime
-
-    @classmethod
-    def of(cls, profile: ProfileView) -> "ProfileOut":
-        """The profile in the names existing clients know."""
-        fields = {name: getattr(profile, name) for name in cls.model_fields if hasattr(profile, name)}
-        return cls(**fields, total_xp_earned=profile.xp)

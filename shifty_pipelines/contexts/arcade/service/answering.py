@@ -129,6 +129,7 @@ class Answering(ArcadeUseCases):
         if promised is not None:
             self.repository.add_entries([self._entry(slot, "pending", promised.xp, promised.coins)])
         self.repository.drop_draft(mission.id, slot.labeler_id)
+        self.game.note_work(slot)
 
     def _promise(self, mission: Mission, slot: Slot) -> Reward | None:
         """What the answer may earn; an extra one the least, and one to a mission that expired unanswered nothing."""
@@ -151,6 +152,7 @@ class Answering(ArcadeUseCases):
         if promised is not None:
             reversal = self._entry(slot, "reversal", -promised.xp_pending, -promised.coins_pending)
             self.repository.add_entries([reversal])
+        self.game.undo_work(slot)
         if slot.is_extra:
             return
         # A new assignment: one gives at most one label, and a late repetition of the old request must not count.
@@ -167,4 +169,5 @@ class Answering(ArcadeUseCases):
             xp_pending=promised.xp_pending if promised else 0,
             coins_pending=promised.coins_pending if promised else 0,
             undo_until=completed_at + UNDO_WINDOW,
+            new_badges=self.game.badges_with(slot),
         )

@@ -51,7 +51,7 @@ class Authoring(Deciding):
             title=new.title,
             description=new.description,
             instructions=new.instructions,
-            xp_reward=mission_xp(new.type, new.xp_reward),
+            xp_reward=mission_xp(new.type, new.xp_reward, new.difficulty),
             coin_reward=new.coin_reward,
             time_estimate_minutes=new.time_estimate_minutes,
             required_skill_level=new.required_skill_level,

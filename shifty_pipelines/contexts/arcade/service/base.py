@@ -19,9 +19,12 @@ from shifty_pipelines.contexts.arcade.domain.missions import (
     SlotState,
     view_status,
 )
+from shifty_pipelines.contexts.arcade.domain.profiles import Visibility
+from shifty_pipelines.contexts.arcade.domain.zones import DEFAULT_ZONE
 from shifty_pipelines.contexts.arcade.errors import LeadsOnly, OnlyYourself
 from shifty_pipelines.contexts.arcade.models import LedgerEntry, Mission, Profile, Slot
 from shifty_pipelines.contexts.arcade.repository import ArcadeRepository
+from shifty_pipelines.contexts.arcade.service.game import Game
 from shifty_pipelines.kernel.errors import NotFound
 from shifty_pipelines.kernel.keys import KeyErased, KeySlots
 from shifty_pipelines.kernel.sealed import LayeredText, open_under, seal_under
@@ -36,6 +39,7 @@ class ArcadeUseCases:
         self.work = work
         self.keys = keys
         self.repository = ArcadeRepository(work.scope)
+        self.game = Game(work)
 
     def view(self, mission_id: uuid.UUID, *, labeler_id: UserId) -> MissionView:
         """A mission as a labeler sees it; an answer is shown to whoever gave it and to nobody else.
@@ -77,6 +81,8 @@ class ArcadeUseCases:
                 key_slot=self.keys.allocate(self.work.tenant_id).start,
                 created_at=now,
                 updated_at=now,
+                zone=DEFAULT_ZONE,
+                visibility=Visibility.NAMED.value,
             )
         )
         made = self.repository.profile(user_id)

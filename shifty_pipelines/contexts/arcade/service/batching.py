@@ -174,7 +174,7 @@ class Batching(Authoring):
         """Locked missions: no more answers, and whoever gave one is paid what they were promised."""
         mission_ids = [mission.id for mission in missions]
         promises = self.repository.open_promises(mission_ids)
-        self.repository.add_entries([self._kept_promise(promised) for promised in promises])
+        self.game.book([self._kept_promise(promised) for promised in promises])
         self.repository.end_leases(mission_ids)
         answer_counts = Counter(promised.mission_id for promised in promises)
         for mission in missions:
@@ -189,18 +189,16 @@ class Batching(Authoring):
             )
 
     def _kept_promise(self, promised: LedgerEntry) -> LedgerEntry:
-        return LedgerEntry(
-            tenant_id=self.work.tenant_id,
-            id=self.work.ids.new(),
-            labeler_id=promised.labeler_id,
+        """Paid without judgement: it says nothing about who was right, so it counts for no accuracy and on no board."""
+        return self.game.entry(
+            promised.labeler_id,
+            "settled",
             mission_id=promised.mission_id,
             assignment_id=promised.assignment_id,
-            kind="settled",
             xp=promised.xp_pending,
             coins=promised.coins_pending,
             xp_pending=-promised.xp_pending,
             coins_pending=-promised.coins_pending,
-            created_at=self.work.clock.now(),
         )
 
     def _locked_batch(self, batch_id: uuid.UUID) -> Batch:

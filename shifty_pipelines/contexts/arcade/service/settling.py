@@ -1,7 +1,9 @@
 """Settling missions: decided once, paid once, and asked again where labelers disagree."""
 
 import uuid
+from fractions import Fraction
 
+from shifty_pipelines.contexts.arcade.domain.boards import UNRANKED_TYPES
 from shifty_pipelines.contexts.arcade.domain.missions import MAX_SLOTS, MissionState, MissionType, MissionView
 from shifty_pipelines.contexts.arcade.domain.rewards import Reward, settled_reward
 from shifty_pipelines.contexts.arcade.errors import LeadsOnly, NotSettleable
@@ -32,10 +34,15 @@ class Settling(ArcadeUseCases):
         self._require_settleable(mission)
         answers = self.repository.answers(mission_id)
         extras = self.repository.unpaid_extras(mission_id)
-        self.repository.add_entries([self._payment(mission, slot, label) for slot in (*answers, *extras)])
+        agreement = Fraction(sum(1 for slot in answers if label_of(slot) == label), len(answers) or 1)
+        payments = [self._payment(mission, slot, label, agreement) for slot in answers]
+        # One that came late is offered the least, however hard the item was.
+        payments += [self._payment(mission, slot, label, Fraction(1)) for slot in extras]
+        self.game.book(payments)
         now = self.work.clock.now()
         mission.state, mission.settled_label = MissionState.SETTLED.value, label
         mission.settled_at = mission.updated_at = now
+        self.game.celebrate(payments)
         self.work.outbox.publish(
             MissionSettled(
                 mission_id=mission_id,
@@ -54,7 +61,9 @@ class Settling(ArcadeUseCases):
         if mission is None or mission.state != MissionState.SETTLED or mission.settled_label is None:
             return
         extras = self.repository.unpaid_extras(mission_id)
-        self.repository.add_entries([self._payment(mission, slot, mission.settled_label) for slot in extras])
+        payments = [self._payment(mission, slot, mission.settled_label, Fraction(1)) for slot in extras]
+        self.game.book(payments)
+        self.game.celebrate(payments)
 
     def ask_again(self, mission_id: uuid.UUID) -> None:
         """Add one slot to a mission whose labelers disagree; with seven used, or its time over, a person decides."""
@@ -104,23 +113,26 @@ class Settling(ArcadeUseCases):
         if mission.state not in (MissionState.OPEN, MissionState.DISPUTED) and not is_reported:
             raise NotSettleable(mission.id, f"it is {mission.state}")
 
-    def _payment(self, mission: Mission, slot: Slot, label: str) -> LedgerEntry:
+    def _payment(self, mission: Mission, slot: Slot, label: str, agreement: Fraction) -> LedgerEntry:
         """The promise leaves the pending account; what was earned enters the settled one."""
         promised = self.repository.pending_entry(slot.id)
         offered = Reward(promised.xp_pending, promised.coins_pending) if promised else Reward(0, 0)
-        is_decision = mission.type == MissionType.APPROVE_DEPLOYMENT
-        is_right = is_decision or label_of(slot) == label
-        paid = settled_reward(MissionType(mission.type), offered, is_right=is_right and promised is not None)
-        return LedgerEntry(
-            tenant_id=self.work.tenant_id,
-            id=self.work.ids.new(),
-            labeler_id=slot.labeler_id,
+        mission_type = MissionType(mission.type)
+        is_ranked = mission_type not in UNRANKED_TYPES
+        # A decision about a deployment has no right answer: all who gave one are paid the same.
+        is_right = label_of(slot) == label if is_ranked else True
+        bonus_share = agreement if is_ranked else Fraction(1)
+        paid = settled_reward(mission_type, offered, is_right=is_right and promised is not None, agreement=bonus_share)
+        return self.game.entry(
+            slot.labeler_id,
+            "settled",
             mission_id=mission.id,
             assignment_id=slot.id,
-            kind="settled",
             xp=paid.xp,
             coins=paid.coins,
             xp_pending=-promised.xp_pending if promised else 0,
             coins_pending=-promised.coins_pending if promised else 0,
-            created_at=self.work.clock.now(),
+            settled_count=int(is_ranked),
+            right_count=int(is_ranked and is_right),
+            scored_on=self.game.today() if is_ranked else None,
         )
