@@ -90,8 +90,7 @@ def _answer(caller: Person) -> dict[str, Any]:
 
 def _correction(world: World, caller: Person) -> Twin:
     """A mission that the caller answered and that was settled, whose payment is to be taken back."""
-    world.set_labels()
-    mission = world.mission(slotCount=1)
+    mission = _offered(world, caller, slotCount=1)
     world.owner.data("POST", f"/api/v1/missions/{mission}/assign", json={"userId": caller.id})
     caller.data("POST", f"/api/v1/missions/{mission}/complete", json=_answer(caller))
     with world.platform.open(system_actor(TenantId(uuid.UUID(world.tenant_id)))) as services:

@@ -53,7 +53,9 @@ def test_badges_for_missions_come_with_the_answer_and_stay_the_same_when_it_is_r
     for _ in range(9):
         stage.answered_mission({labeler: "timeout"})
     assert list(stage.profile(labeler).badges) == ["first_mission", "ten_missions"]
-    events = stage.query("SELECT payload ->> 'badge' FROM outbox_events WHERE type = 'arcade.badge_awarded'")
+    events = stage.query(
+        "SELECT payload ->> 'badge' FROM outbox_events WHERE type = 'arcade.badge_awarded' ORDER BY occurred_at"
+    )
     assert events == [("first_mission",), ("ten_missions",)]
 
 
