@@ -95,7 +95,7 @@ def create_boards() -> None:
         "leaderboard_scores",
         f"""board text NOT NULL, starts_on date NOT NULL, labeler_id uuid NOT NULL, score double precision NOT NULL,
         settled_count integer NOT NULL DEFAULT 0, right_count integer NOT NULL DEFAULT 0,
-        reached_at timestamptz NOT NULL, behind double precision GENERATED ALWAYS AS (-score) STORED,
+        reached_at timestamptz NOT NULL, behind double precision NOT NULL GENERATED ALWAYS AS (-score) STORED,
         PRIMARY KEY (tenant_id, labeler_id, board, starts_on), {PROFILE}""",
     )
     # Ascending in all three: a rank is the size of one range of this index, and neighbours are its two ends. Who has
