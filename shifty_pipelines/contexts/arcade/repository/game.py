@@ -61,12 +61,15 @@ class GameRepository(ScopedRepository):
 
     def locked_streaks(self, labeler_ids: Collection[uuid.UUID], *, now: datetime) -> dict[uuid.UUID, Streak]:
         """The streak rows of these labelers, made if missing (with an empty state), and locked."""
-        rows = [
-            {"tenant_id": self.tenant_id, "id": labeler_id, "state": {}, "updated_at": now}
-            for labeler_id in sorted(labeler_ids)
-        ]
-        if rows:
-            self.session.execute(insert(Streak).values(rows).on_conflict_do_nothing())
+        found = self._locked_streaks(labeler_ids)
+        missing = sorted(set(labeler_ids) - found.keys())
+        if not missing:
+            return found
+        rows = [{"tenant_id": self.tenant_id, "id": name, "state": {}, "updated_at": now} for name in missing]
+        self.session.execute(insert(Streak.__table__).on_conflict_do_nothing(), rows)  # type: ignore[arg-type]
+        return self._locked_streaks(labeler_ids)
+
+    def _locked_streaks(self, labeler_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Streak]:
         statement = self.scoped(Streak).where(Streak.id.in_(labeler_ids)).order_by(Streak.id).with_for_update()
         found = self.session.scalars(statement, execution_options={"populate_existing": True})
         return {row.id: row for row in found}
@@ -235,7 +238,7 @@ class GameRepository(ScopedRepository):
 
     def award(self, labeler_id: uuid.UUID, badges: Collection[str], *, at: datetime) -> list[str]:
         """Give badges that the labeler does not have yet; returns which those were."""
-        if not badges:
+        if not set(badges) - self.badges(labeler_id).keys():
             return []
         rows = [
             {"tenant_id": self.tenant_id, "labeler_id": labeler_id, "badge": badge, "awarded_at": at}

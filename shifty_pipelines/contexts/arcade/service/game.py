@@ -173,8 +173,14 @@ class Game:
         self.keep_streak(row, after(self._state(row), FreezeBought(moment=moment), self.calendar), zone=profile.zone)
 
     def keep_streak(self, row: Streak, state: StreakState, *, zone: str) -> None:
-        """Store a streak, and show on its board how it stands now on the clocks of `zone`."""
-        row.state, row.updated_at = _to_json(state), self.work.clock.now()
+        """Store a streak, and show on its board how it stands now on the clocks of `zone`.
+
+        Most answers change nothing: it was the day's second or hundredth. How a streak ends is told by other events.
+        """
+        told = _to_json(state)
+        if told == row.state:
+            return
+        row.state, row.updated_at = told, self.work.clock.now()
         self._show_streak(row, state, zone)
 
     def move_clock(self, profile: Profile) -> None:
