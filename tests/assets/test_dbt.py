@@ -2,7 +2,7 @@
 
 import subprocess
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,13 +19,12 @@ from shifty_pipelines.kernel.db import Database
 from shifty_pipelines.kernel.isolation import guard_isolation
 from shifty_pipelines.kernel.provisioning import DatabaseUrls
 from shifty_pipelines.kernel.run_directories import RunDirectories
-from shifty_pipelines.resources.dbt import DBT, MANIFEST, PROJECT, dbt_environment
+from shifty_pipelines.resources.dbt import DBT, PROJECT, dbt_environment
 from shifty_pipelines.resources.platform import PlatformResource
 from shifty_pipelines.resources.worker_tags import WORKER_TAG
 from shifty_pipelines.settings import Settings
 from tests.conftest import TestServer
 from tests.kernel.test_isolation import reachable, tenant_tables
-from tools import dbt_manifest
 
 MART = "marts.fct_labels_per_day"
 STAGING = dg.AssetKey(["staging", "stg_curation__label_events"])
@@ -388,48 +387,3 @@ def test_dbt_may_read_these_columns_and_write_no_table_of_the_platform(
     assert {table for table, _ in readable} == {"items", "label_events"}
     assert writable == []
     assert schemas == [("marts", "shifty_owner")]
-
-
-def unsafe(manifest: Mapping[str, Any]) -> list[str]:
-    """Models that would touch another tenant's rows, or keep their own from row-level security."""
-    safe = {
-        "materialized": "incremental",
-        "incremental_strategy": "delete+insert",
-        "unique_key": "tenant_id",
-        "full_refresh": False,
-    }
-    return [
-        f"{node['name']}: {key} is {node['config'].get(key)!r}, not {value!r}"
-        for node in manifest["nodes"].values()
-        if node["resource_type"] in {"model", "seed", "snapshot"} and node["config"].get("materialized") != "view"
-        for key, value in safe.items()
-        if node["config"].get(key) != value
-    ] + [
-        f"{node['name']}: no column tenant_id"
-        for node in manifest["nodes"].values()
-        if node["resource_type"] == "model" and "tenant_id" not in node["columns"]
-    ]
-
-
-def test_the_manifest_in_the_repository_is_the_projects() -> None:
-    assert MANIFEST.read_text() == dbt_manifest.text(), "run: python -m tools.dbt_manifest"
-
-
-def test_every_model_keeps_to_its_tenant() -> None:
-    assert unsafe(dbt_manifest.committed()) == []
-
-
-@pytest.mark.parametrize(
-    ("change", "finding"),
-    [
-        pytest.param({"materialized": "table"}, "materialized is 'table'", id="a table"),
-        pytest.param({"unique_key": None}, "unique_key is None", id="no key"),
-        pytest.param({"unique_key": "labeled_on"}, "unique_key is 'labeled_on'", id="another key"),
-        pytest.param({"incremental_strategy": "append"}, "incremental_strategy is 'append'", id="appending"),
-        pytest.param({"full_refresh": None}, "full_refresh is None", id="full refresh allowed"),
-    ],
-)
-def test_a_model_that_could_touch_another_tenants_rows_is_found(change: dict[str, Any], finding: str) -> None:
-    manifest = dbt_manifest.committed()
-    manifest["nodes"]["model.shifty.fct_labels_per_day"]["config"] |= change
-    assert [line for line in unsafe(manifest) if finding in line]

@@ -3,7 +3,7 @@
 import csv
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,3 +90,15 @@ def csv_of(path: Path, header: str, rows: Sequence[Sequence[object]]) -> Path:
         writer.writerow(header.split(","))
         writer.writerows(rows)
     return path
+
+
+#: Writes a file of rows.
+Write = Callable[..., Path]
+
+#: item, text, who, label
+ROWS = [
+    ("1", "waited 30 s", "ann", "timeout"),
+    ("1", "waited 30 s", "bob", "timeout"),
+    ("1", "waited 30 s", "cat", "network"),
+    ("2", "no route to host", "ann", "network"),
+]

@@ -1,5 +1,6 @@
 """Answers on the wire, one shape per form; the mission says which form it wants, and every other shape is refused."""
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
@@ -36,9 +37,9 @@ class AnswerBody(RequestBody):
     confidence: Confidence | None = None
     notes: FreeText | None = None
 
+    @abstractmethod
     def label(self, question: Question) -> str:
         """The label that this answer comes down to."""
-        raise NotImplementedError
 
     def clear(self) -> Mapping[str, Any]:
         """What else it says that is no text: JSON values by wire name."""

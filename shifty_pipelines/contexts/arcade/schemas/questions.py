@@ -1,5 +1,6 @@
 """Payloads on the wire, one shape per mission type. Further keys are kept: labelers see the payload as it came."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
@@ -29,19 +30,23 @@ Extent = Annotated[float, Field(gt=0, le=100_000)]
 _MAX_SHOWN_CHARS = 80
 
 
-class PayloadBody(BaseModel):
-    """What a payload must hold at least."""
+class PayloadPart(BaseModel):
+    """A part of a payload."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, extra="ignore", strict=True, allow_inf_nan=False, hide_input_in_errors=True
     )
 
+
+class PayloadBody(PayloadPart):
+    """What a payload must hold at least."""
+
+    @abstractmethod
     def question(self) -> Question:
         """What answers are judged by."""
-        raise NotImplementedError
 
 
-class BoxBody(PayloadBody):
+class BoxBody(PayloadPart):
     """A rectangle in the picture's pixels, from the upper left corner."""
 
     model_config = ConfigDict(extra="forbid")
@@ -121,7 +126,7 @@ class OneOrTwoTests(PayloadBody):
         return Question(form=Form.COMPARISON if self.test is None else Form.RATING)
 
 
-class CriterionBody(PayloadBody):
+class CriterionBody(PayloadPart):
     """One line of a rubric."""
 
     id: ShortName
@@ -161,14 +166,14 @@ class ModelOutput(PayloadBody):
         return Question(form=Form.RUBRIC, criteria=tuple(line.id for line in self.criteria), pass_score=self.pass_score)
 
 
-class PictureBody(PayloadBody):
+class PictureBody(PayloadPart):
     """A picture's size in pixels; where it lies is the payload's own business."""
 
     width: Extent
     height: Extent
 
 
-class ElementBody(PayloadBody):
+class ElementBody(PayloadPart):
     """An element of the page, to be picked from a list instead of drawn."""
 
     id: ShortName
