@@ -13,6 +13,8 @@ from shifty_pipelines.resources.platform import PlatformResource
 
 #: Somebody waits for a training that they requested; a look at the queue costs one query.
 INTERVAL_S = 2
+#: A run that failed is seldom, and each look reads Dagster's event log.
+FAILURES_INTERVAL_S = 15
 
 JOB_TAG = "shifty/training_job"
 ATTEMPT_TAG = "shifty/attempt"
@@ -44,7 +46,7 @@ def training_requests(platform: PlatformResource) -> dg.SensorResult:
     monitored_jobs=[train, curate_and_train],
     name="training_failures",
     default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=INTERVAL_S,
+    minimum_interval_seconds=FAILURES_INTERVAL_S,
 )
 def training_failures(context: dg.RunFailureSensorContext, platform: PlatformResource) -> None:
     """Count a failed run that never took its job, so that the next one gets a run key of its own."""

@@ -90,7 +90,7 @@ def trained(tenant: Tenant, job: Mapping[str, Any]) -> Trained:
 
 def promote(tenant: Tenant, made: Trained) -> None:
     """Let a version serve; a person's reason goes with an inconclusive verdict."""
-    reason = None if made.verdict == "passed" else "demo: shown to answer differently, rolled back at once"
+    reason = None if made.verdict == "passed" else "demo: shown beside the baseline on few test rows"
     body = {"version": made.version, **({"reason": reason} if reason else {})}
     _data(tenant, "POST", f"/api/v1/models/{made.model_id}/promote", json=body)
 

@@ -1,10 +1,10 @@
 """The demo's story, told in order; each step says what it does and how long it took."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,7 @@ class Outcome:
     dataset: Mapping[str, Any] | None = None
     consensus_accuracy: float = 0.0
     look_up_f1: float = 0.0
-    first: Trained | None = None
-    second: Trained | None = None
+    adapter: Trained | None = None
     control: Trained | None = None
     refusal: str = ""
     answers: Sequence[Mapping[str, Any]] = ()
@@ -55,8 +54,6 @@ class Story:
         self.directory = directory
         self.seed = seed
         self.competences: Mapping[str, Mapping[str, int]] = {}
-        self._lock = threading.Lock()
-        self._leading: Outcome | None = None
 
     def tell(self, *, errors: int) -> Sequence[Outcome]:
         """Everything, in order."""
@@ -71,16 +68,14 @@ class Story:
         self._say_competences()
         with step("curation: consensus, scrubbing, equals, splits, checks, datasets (Dagster job 'curate')"):
             self._curate()
-        jobs = {outcome.tenant.shop: self._request(outcome, hyperparameters=SHORTENED) for outcome in self.outcomes}
         with side_by_side() as steps:
-            self._each_outcome(lambda outcome: self._serve_an_adapter(outcome, jobs[outcome.tenant.shop], steps))
-        self.outcomes.sort(key=lambda outcome: outcome is not self._leading)
+            self._train_and_serve(steps)
         return self.outcomes
 
     def closing_lines(self) -> Iterator[str]:
         """How to go on from here."""
         outcome = self.outcomes[0]
-        owner, model = outcome.tenant.owner, outcome.first
+        owner, model = outcome.tenant.owner, outcome.adapter
         yield f"owner    {outcome.tenant.owner_email}  password {outcome.tenant.owner_password}"
         yield f"token    {owner.token}"
         if model is not None:
@@ -113,46 +108,64 @@ class Story:
             outcome.consensus_accuracy = models.consensus_accuracy(rows, known)
             outcome.look_up_f1 = models.look_up_f1(rows, known)
 
-    def _serve_an_adapter(self, outcome: Outcome, job_id: str, steps: SideBySide) -> None:
-        """Await the training, promote and deploy; who is first goes on while the training slot is the other's."""
-        shop = outcome.tenant.shop
-        with steps.step(shop, "training, a LoRA adapter (Dagster asset 'training/adapters')") as say:
-            job = models.await_job(outcome.tenant, job_id, watch=_progress(say))
-            outcome.first = models.trained(outcome.tenant, job)
-        with steps.step(shop, "promotion, the first version serves, deployed to the tenant's 'local' instance"):
-            self._serve_first(outcome)
-        with self._lock:
-            self._leading = self._leading or outcome
-        if outcome is self._leading:
-            self._train_rivals(outcome, steps)
-            with steps.step(shop, "a second version is promoted, asked, and rolled back"):
-                self._there_and_back(outcome)
-
-    def _serve_first(self, outcome: Outcome) -> None:
-        assert outcome.first is not None  # noqa: S101  # trained before it is served
-        models.promote(outcome.tenant, outcome.first)
-        models.deploy(outcome.tenant, outcome.first.model_id)
-
-    def _train_rivals(self, outcome: Outcome, steps: SideBySide) -> None:
-        """A second version, and a control trained on permuted labels, which the gate must refuse."""
-        jobs = (
-            self._request(outcome, kind="frozen_head"),
-            self._request(outcome, kind="frozen_head", control="permuted_labels"),
+    def _train_and_serve(self, steps: SideBySide) -> None:
+        """One tenant goes the whole way, from a baseline to an adapter and back; the others train their adapter."""
+        whole, *others = self.outcomes
+        wanted = (
+            {"kind": "frozen_head"},
+            {"hyperparameters": SHORTENED},
+            {"kind": "frozen_head", "control": "permuted_labels"},
         )
-        with steps.step(outcome.tenant.shop, "rivals, a frozen head and a control trained on permuted labels") as say:
-            ended = [models.await_job(outcome.tenant, job_id, watch=_progress(say)) for job_id in jobs]
-            outcome.second, outcome.control = (models.trained(outcome.tenant, job) for job in ended)
+        # All at once: one Dagster run of a tenant takes all jobs that wait for it, in this order.
+        jobs = [self._request(whole, **each) for each in wanted]
+        acts: list[Callable[[], None]] = [partial(self._whole_way, whole, jobs, steps)]
+        for outcome in others:
+            job = self._request(outcome, hyperparameters=SHORTENED)
+            acts.append(partial(self._serve_an_adapter, outcome, job, steps))
+        with ThreadPoolExecutor(len(acts)) as pool:
+            for act in [pool.submit(act) for act in acts]:
+                act.result()
+
+    def _serve_an_adapter(self, outcome: Outcome, job: str, steps: SideBySide) -> None:
+        self._train_adapter(outcome, job, steps)
+        with steps.step(outcome.tenant.shop, "promotion, the adapter serves on the tenant's 'local' instance"):
+            self._serve(outcome, _made(outcome.adapter))
+
+    def _whole_way(self, outcome: Outcome, jobs: Sequence[str], steps: SideBySide) -> None:
+        shop = outcome.tenant.shop
+        baseline_job, adapter_job, control_job = jobs
+        with steps.step(shop, "a baseline, regression on frozen embeddings, trained and deployed to 'local'") as say:
+            baseline = self._trained(outcome, baseline_job, say)
+            self._serve(outcome, baseline)
+        self._train_adapter(outcome, adapter_job, steps)
+        with steps.step(shop, "the adapter is promoted, asked, rolled back, and promoted again"):
+            self._there_and_back(outcome, baseline)
+        with steps.step(shop, "a control, trained on permuted labels, which the gate refuses") as say:
+            outcome.control = self._trained(outcome, control_job, say)
             outcome.refusal = models.refusal_of_promotion(outcome.tenant, outcome.control)
 
-    def _there_and_back(self, outcome: Outcome) -> None:
-        assert outcome.first is not None  # noqa: S101  # trained before
-        assert outcome.second is not None  # noqa: S101  # trained before
-        model_id = outcome.first.model_id
-        answers = [models.predict(outcome.tenant, model_id, QUESTION)]
-        models.promote(outcome.tenant, outcome.second)
-        answers.append(models.predict(outcome.tenant, model_id, QUESTION))
-        models.roll_back(outcome.tenant, model_id)
-        answers.append(models.predict(outcome.tenant, model_id, QUESTION))
+    def _train_adapter(self, outcome: Outcome, job: str, steps: SideBySide) -> None:
+        with steps.step(outcome.tenant.shop, "training, a LoRA adapter (Dagster asset 'training/adapters')") as say:
+            outcome.adapter = self._trained(outcome, job, say)
+
+    def _trained(self, outcome: Outcome, job_id: str, say: Callable[[str], None]) -> Trained:
+        job = models.await_job(outcome.tenant, job_id, watch=_progress(say))
+        return models.trained(outcome.tenant, job)
+
+    def _serve(self, outcome: Outcome, made: Trained) -> None:
+        models.promote(outcome.tenant, made)
+        models.deploy(outcome.tenant, made.model_id)
+
+    def _there_and_back(self, outcome: Outcome, baseline: Trained) -> None:
+        """What is answered before, by and after the adapter; one that the gate refused serves nowhere."""
+        adapter = _made(outcome.adapter)
+        answers = [models.predict(outcome.tenant, baseline.model_id, QUESTION)]
+        if adapter.verdict != "refused":
+            models.promote(outcome.tenant, adapter)
+            answers.append(models.predict(outcome.tenant, adapter.model_id, QUESTION))
+            models.roll_back(outcome.tenant, adapter.model_id)
+            answers.append(models.predict(outcome.tenant, adapter.model_id, QUESTION))
+            models.promote(outcome.tenant, adapter)
         outcome.answers = answers
 
     # --------------------------------------------------------------------------------------------------------- tenants
@@ -165,9 +178,11 @@ class Story:
         with ThreadPoolExecutor(len(self.outcomes)) as pool:
             return list(pool.map(act, [outcome.tenant for outcome in self.outcomes]))
 
-    def _each_outcome(self, act: Callable[[Outcome], None]) -> None:
-        with ThreadPoolExecutor(len(self.outcomes)) as pool:
-            list(pool.map(act, self.outcomes))
+
+def _made(trained: Trained | None) -> Trained:
+    """What a step before has made."""
+    assert trained is not None  # noqa: S101  # the steps are told in order
+    return trained
 
 
 def _progress(say: Callable[[str], None]) -> Callable[[Mapping[str, Any]], None]:

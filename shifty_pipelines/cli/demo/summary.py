@@ -18,18 +18,20 @@ def show(outcomes: Sequence[Outcome], *, elapsed_s: float, peak_bytes: int) -> N
     for name, values in _lines(outcomes):
         table.add_row(name, *values)
     console.print(table)
-    first = outcomes[0]
+    whole = outcomes[0]
     for outcome in outcomes:
-        if outcome.first is not None and outcome.look_up_f1 >= outcome.first.metrics["f1Score"]:
+        if outcome.adapter is not None and outcome.look_up_f1 >= outcome.adapter.metrics["f1Score"]:
             console.print(
                 f"[yellow]note[/]     {outcome.tenant.shop}: looking up the error type is as good as the model"
             )
-    if first.control is not None:
+    if whole.control is not None:
         console.print(
-            f"control  version {first.control.version}, trained on permuted labels: macro F1 {_f1(first.control)}, "
-            f"the gate says {first.control.verdict}. {first.refusal}"
+            f"control  version {whole.control.version}, trained on permuted labels: macro F1 {_f1(whole.control)}, "
+            f"the gate says {whole.control.verdict}. {whole.refusal}"
         )
-    for when, answer in zip(("first", "second promoted", "rolled back"), first.answers, strict=False):
+    if whole.adapter is not None and whole.adapter.verdict == "refused":
+        console.print("[yellow]note[/]     the gate refused the adapter against the baseline, which goes on serving")
+    for when, answer in zip(("baseline", "adapter promoted", "rolled back"), whole.answers, strict=False):
         console.print(
             f"answer   {when}: version {answer['version']} says {answer['label']} ({answer['confidence']:.3f})"
         )
@@ -50,14 +52,14 @@ def _lines(outcomes: Sequence[Outcome]) -> list[tuple[str, list[str]]]:
             "consensus of the rows right (the driver knows)",
             [f"{outcome.consensus_accuracy:.1%}" for outcome in outcomes],
         ),
-        ("registered", [_kind(outcome.first) for outcome in outcomes]),
-        ("macro F1, registered", [_f1(outcome.first) for outcome in outcomes]),
+        ("registered", [_kind(outcome.adapter) for outcome in outcomes]),
+        ("macro F1, registered", [_f1(outcome.adapter) for outcome in outcomes]),
         *(
-            (f"macro F1, {title}", [_beside(outcome.first, name) for outcome in outcomes])
+            (f"macro F1, {title}", [_beside(outcome.adapter, name) for outcome in outcomes])
             for name, title in (("frozen_head", "frozen embeddings"), ("tfidf", "TF-IDF"), ("majority", "majority"))
         ),
         ("macro F1, look-up of the error type", [f"{outcome.look_up_f1:.2f}" for outcome in outcomes]),
-        ("verdict", [outcome.first.verdict if outcome.first else "" for outcome in outcomes]),
+        ("verdict", [outcome.adapter.verdict if outcome.adapter else "" for outcome in outcomes]),
     ]
 
 
