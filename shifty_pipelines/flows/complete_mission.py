@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from shifty_pipelines.contexts.arcade.domain.missions import Answer, CompletedMission, MissionView
+from shifty_pipelines.contexts.arcade.domain.missions import Answer, CompletedMission, MissionView, Subject
 from shifty_pipelines.contexts.arcade.domain.questions import FORMS, Question
 from shifty_pipelines.contexts.arcade.errors import ItemErased
 from shifty_pipelines.contexts.arcade.schemas.answers import read_answer
@@ -36,7 +36,7 @@ def complete_mission(
         ItemErased: the question itself is gone.
         NotAssigned, StaleToken, AnsweredDifferently: see `ArcadeService.complete`.
     """
-    mission = services.arcade.view(mission_id, labeler_id=labeler_id)
+    mission = services.arcade.subject(mission_id, labeler_id=labeler_id)
     said = answer if isinstance(answer, Answer) else read_answer(_question(services, mission), answer)
     services.curation.check_label(mission.item_id, said.label)
     completed = services.arcade.complete(
@@ -73,7 +73,7 @@ def undo_completion(
     return undone.mission
 
 
-def _question(services: Services, mission: MissionView) -> Question:
+def _question(services: Services, mission: Subject) -> Question:
     """What the mission asks; the payload is opened only where its form or its bounds stand in it."""
     form = FORMS.get(mission.type)
     if form is not None and form.is_told_by_type:

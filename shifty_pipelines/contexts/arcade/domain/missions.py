@@ -130,6 +130,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a mission is about."""
+
+    id: uuid.UUID
+    item_id: uuid.UUID
+    type: MissionType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MissionView:
     """A mission as one caller sees it: everything about answers is the caller's own, until it is settled."""
 

@@ -12,10 +12,10 @@ A missed day is forgiven if it is a rest day of the tenant's calendar, if travel
 Source: research on streak failures of other systems, docs/contexts/arcade.md, "Streaks".
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import assert_never
+from typing import Any, Self, assert_never
 
 from shifty_pipelines.contexts.arcade.domain.zones import LocalMoment
 
@@ -80,6 +80,24 @@ class StreakState:
         """Free freezes left in the month of `day`."""
         used = self.free_used_count if self.freeze_month == day.replace(day=1) else 0
         return FREE_FREEZES_A_MONTH - used
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is stored."""
+        return {name: value.isoformat() if isinstance(value, date) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """As it was stored; dates and the moment are the fields that JSON has no type for."""
+        parse: Mapping[str, Callable[[str], date]] = {
+            "last_on": date.fromisoformat,
+            "gained_on": date.fromisoformat,
+            "freeze_month": date.fromisoformat,
+            "last_gain_at": datetime.fromisoformat,
+        }
+        fields: dict[str, Any] = {
+            name: parse[name](value) if name in parse and value is not None else value for name, value in stored.items()
+        }
+        return cls(**fields)
 
 
 def streak_of(events: Iterable[Worked | FreezeBought], *, now: LocalMoment, calendar: Calendar) -> StreakState:

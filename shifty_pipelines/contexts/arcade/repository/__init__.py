@@ -56,13 +56,13 @@ class ArcadeRepository(QueueRows, LeaseRows, BatchRows, ScopedRepository):
         values = {column: getattr(profile, column) for column in columns}
         self.session.execute(insert(Profile).values(values).on_conflict_do_nothing())
 
-    def lock_profile(self, user_id: uuid.UUID) -> Profile:
-        """A labeler's profile, locked: claims of one labeler go one after the other.
+    def lock_profile(self, user_id: uuid.UUID) -> Profile | None:
+        """A labeler's profile, if there is one, locked: claims of one labeler go one after the other.
 
         The lock lets foreign keys through (FOR NO KEY UPDATE), so that completing never waits for claiming.
         """
         statement = self.scoped(Profile).where(Profile.id == user_id).with_for_update(key_share=True)
-        return self.session.scalars(statement, execution_options={"populate_existing": True}).one()
+        return self.session.scalar(statement, execution_options={"populate_existing": True})
 
     # -------------------------------------------------------------------------------------------------------- missions
 
@@ -207,9 +207,14 @@ class ArcadeRepository(QueueRows, LeaseRows, BatchRows, ScopedRepository):
 
     def pending_entry(self, assignment_id: uuid.UUID) -> LedgerEntry | None:
         """What an assignment was promised."""
-        return self.session.scalar(
-            self.scoped(LedgerEntry).where(LedgerEntry.assignment_id == assignment_id, LedgerEntry.kind == "pending")
+        return self.pending_entries([assignment_id]).get(assignment_id)
+
+    def pending_entries(self, assignment_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, LedgerEntry]:
+        """What several assignments were promised."""
+        statement = self.scoped(LedgerEntry).where(
+            LedgerEntry.assignment_id.in_(assignment_ids), LedgerEntry.kind == "pending"
         )
+        return {entry.assignment_id: entry for entry in self.session.scalars(statement) if entry.assignment_id}
 
     def balance(self, labeler_id: uuid.UUID) -> Balance:
         """A labeler's sums, computed from every row each time: nothing is stored that could go astray."""

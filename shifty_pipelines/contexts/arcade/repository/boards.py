@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, Select, delete, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 
 from shifty_pipelines.contexts.arcade.domain.missions import MissionState, SlotState
 from shifty_pipelines.contexts.arcade.models import LedgerEntry, Mission, Profile, Score, Slot, Work
@@ -58,20 +58,8 @@ class BoardRepository(ScopedRepository):
             }
             for change in changes
         ]
-        if not rows:
-            return
-        adding = insert(Score).values(rows)
-        self.session.execute(
-            adding.on_conflict_do_update(
-                index_elements=["tenant_id", "labeler_id", "board", "starts_on"],
-                set_={
-                    "score": Score.score + adding.excluded.score,
-                    "settled_count": Score.settled_count + adding.excluded.settled_count,
-                    "right_count": Score.right_count + adding.excluded.right_count,
-                    "reached_at": adding.excluded.reached_at,
-                },
-            )
-        )
+        if rows:
+            self.session.execute(_CHANGE_SCORES, rows)
 
     def counts_on(self, board: str, labeler_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[int, int]]:
         """Right and settled answers that a board holds for these labelers."""
@@ -80,26 +68,23 @@ class BoardRepository(ScopedRepository):
         )
         return {labeler_id: (right, settled) for labeler_id, right, settled in self.session.execute(statement)}
 
-    def set_score(self, place: Place, *, board: str, starts_on: date) -> None:
-        """Replace a score; its counts stay. The moment it was reached stays as well if the score is the same."""
-        values = {
-            "tenant_id": self.tenant_id,
-            "labeler_id": place.labeler_id,
-            "board": board,
-            "starts_on": starts_on,
-            "score": place.score,
-            "settled_count": 0,
-            "right_count": 0,
-            "reached_at": place.reached_at,
-        }
-        setting = insert(Score).values(values)
-        self.session.execute(
-            setting.on_conflict_do_update(
-                index_elements=["tenant_id", "labeler_id", "board", "starts_on"],
-                set_={"score": setting.excluded.score, "reached_at": setting.excluded.reached_at},
-                where=Score.score != setting.excluded.score,
-            )
-        )
+    def set_scores(self, places: Iterable[Place], *, board: str, starts_on: date) -> None:
+        """Replace scores; their counts stay. The moment one was reached stays as well if the score is the same."""
+        rows = [
+            {
+                "tenant_id": self.tenant_id,
+                "labeler_id": place.labeler_id,
+                "board": board,
+                "starts_on": starts_on,
+                "score": place.score,
+                "settled_count": 0,
+                "right_count": 0,
+                "reached_at": place.reached_at,
+            }
+            for place in places
+        ]
+        if rows:
+            self.session.execute(_SET_SCORES, rows)
 
     def forget_scores(self, labeler_id: uuid.UUID) -> None:
         """Take a labeler off every board, past ones too."""
@@ -244,6 +229,33 @@ class BoardRepository(ScopedRepository):
     def _count(self, *conditions: ColumnElement[bool]) -> int:
         # Every caller binds the tenant first; row-level security binds it again.
         return self.session.scalar(select(func.count()).where(*conditions)) or 0
+
+
+def _changing() -> Insert:
+    adding = insert(Score)
+    return adding.on_conflict_do_update(
+        index_elements=_SCORE_KEY,
+        set_={
+            "score": Score.score + adding.excluded.score,
+            "settled_count": Score.settled_count + adding.excluded.settled_count,
+            "right_count": Score.right_count + adding.excluded.right_count,
+            "reached_at": adding.excluded.reached_at,
+        },
+    )
+
+
+def _setting() -> Insert:
+    setting = insert(Score)
+    return setting.on_conflict_do_update(
+        index_elements=_SCORE_KEY,
+        set_={"score": setting.excluded.score, "reached_at": setting.excluded.reached_at},
+        where=Score.score != setting.excluded.score,
+    )
+
+
+_SCORE_KEY = ("tenant_id", "labeler_id", "board", "starts_on")
+# Built once: SQLAlchemy finds a statement that it has compiled before, whatever the number of rows.
+_CHANGE_SCORES, _SET_SCORES = _changing(), _setting()
 
 
 def _key() -> ColumnElement[object]:

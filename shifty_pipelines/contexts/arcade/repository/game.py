@@ -9,9 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import InstrumentedAttribute
 
 from shifty_pipelines.contexts.arcade.domain.missions import SlotState
 from shifty_pipelines.contexts.arcade.domain.profiles import LedgerLine
@@ -128,14 +127,15 @@ class GameRepository(ScopedRepository):
         )
         return {row[0]: row[1] for row in self.session.execute(statement)}
 
-    def right_on(self, labeler_id: uuid.UUID, day: date) -> int:
-        """Right answers, as far as they are settled, among a labeler's work of one local day."""
+    def right_on(self, labeler_ids: Collection[uuid.UUID], day: date) -> dict[uuid.UUID, int]:
+        """Right answers, as far as they are settled, among these labelers' work of one local day."""
         statement = (
-            select(func.coalesce(func.sum(LedgerEntry.right_count), 0))
+            select(Work.labeler_id, func.sum(LedgerEntry.right_count))
             .join(Work, (Work.tenant_id == LedgerEntry.tenant_id) & (Work.id == LedgerEntry.assignment_id))
-            .where(LedgerEntry.tenant_id == self.tenant_id, Work.labeler_id == labeler_id, Work.local_date == day)
+            .where(LedgerEntry.tenant_id == self.tenant_id, Work.labeler_id.in_(labeler_ids), Work.local_date == day)
+            .group_by(Work.labeler_id)
         )
-        return self.session.scalar(statement) or 0
+        return {row[0]: row[1] for row in self.session.execute(statement)}
 
     def completed_count(self, labeler_id: uuid.UUID, *, at_most: int) -> int:
         """How many answers of a labeler stand; counts no further than `at_most`."""
@@ -156,18 +156,25 @@ class GameRepository(ScopedRepository):
 
     def tally(self, labeler_id: uuid.UUID) -> Tally:
         """A labeler's sums."""
+        return self.tallies([labeler_id])[labeler_id]
 
-        def total(column: InstrumentedAttribute[int]) -> ColumnElement[int]:
-            return func.coalesce(func.sum(column), 0)
-
-        statement = select(
-            total(LedgerEntry.xp),
-            total(LedgerEntry.coins),
-            total(LedgerEntry.settled_count),
-            total(LedgerEntry.right_count),
-        ).where(LedgerEntry.tenant_id == self.tenant_id, LedgerEntry.labeler_id == labeler_id)
-        xp, coins, settled_count, right_count = self.session.execute(statement).one()
-        return Tally(xp=xp, coins=coins, settled_count=settled_count, right_count=right_count)
+    def tallies(self, labeler_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Tally]:
+        """The sums of several labelers; nothing for who has no entry."""
+        statement = (
+            select(
+                LedgerEntry.labeler_id,
+                func.sum(LedgerEntry.xp),
+                func.sum(LedgerEntry.coins),
+                func.sum(LedgerEntry.settled_count),
+                func.sum(LedgerEntry.right_count),
+            )
+            .where(LedgerEntry.tenant_id == self.tenant_id, LedgerEntry.labeler_id.in_(labeler_ids))
+            .group_by(LedgerEntry.labeler_id)
+        )
+        found = dict.fromkeys(labeler_ids, Tally(xp=0, coins=0, settled_count=0, right_count=0))
+        for labeler_id, xp, coins, settled_count, right_count in self.session.execute(statement):
+            found[labeler_id] = Tally(xp=xp, coins=coins, settled_count=settled_count, right_count=right_count)
+        return found
 
     def tallies_by_type(self, labeler_id: uuid.UUID) -> list[tuple[str, int, int]]:
         """Per mission type: settled and right answers of a labeler."""

@@ -44,7 +44,9 @@ class QueueRows(ScopedRepository):
 
     def claim(self, offer: Offer) -> Mission | None:
         """The next mission offered to a labeler, locked; missions locked by others are skipped."""
-        for level in self.session.scalars(self.levels_on_offer(offer)).all():
+        # With one level to choose from there is none to choose.
+        levels = [1] if offer.level == 1 else self.session.scalars(self.levels_on_offer(offer)).all()
+        for level in levels:
             savepoint = self.session.begin_nested()
             mission = self.session.scalar(
                 self.next_at_level(offer, level), execution_options={"populate_existing": True}

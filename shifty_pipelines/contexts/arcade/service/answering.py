@@ -1,6 +1,7 @@
 """Completing missions and taking answers back: each assignment gives one label and is paid once."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 
 from shifty_pipelines.contexts.arcade.domain.missions import (
@@ -12,6 +13,7 @@ from shifty_pipelines.contexts.arcade.domain.missions import (
     MissionType,
     MissionView,
     SlotState,
+    Subject,
     UndoneAnswer,
 )
 from shifty_pipelines.contexts.arcade.domain.rewards import Reward, late_reward
@@ -22,8 +24,9 @@ from shifty_pipelines.contexts.arcade.errors import (
     StaleToken,
     UndoTooLate,
 )
-from shifty_pipelines.contexts.arcade.models import Mission, Slot
+from shifty_pipelines.contexts.arcade.models import LedgerEntry, Mission, Slot
 from shifty_pipelines.contexts.arcade.service.base import ArcadeUseCases, sealed_texts
+from shifty_pipelines.kernel.errors import NotFound
 from shifty_pipelines.kernel.tenant import UserId
 
 
@@ -55,10 +58,24 @@ class Answering(ArcadeUseCases):
         if slot.state == SlotState.COMPLETED:
             if self._answer(slot) != answer:
                 raise AnsweredDifferently(mission_id)
-            return self._completed(mission, slot, is_new=False)
+            promised, badges = self.repository.pending_entry(slot.id), self.game.badges_with(slot)
+            return self._completed(mission, slot, promised, badges, is_new=False)
         self._take_place(mission, slot)
-        self._write_answer(mission, slot, answer, item_key_slot)
-        return self._completed(mission, slot, is_new=True)
+        promised, badges = self._write_answer(mission, slot, answer, item_key_slot)
+        return self._completed(mission, slot, promised, badges, is_new=True)
+
+    def subject(self, mission_id: uuid.UUID, *, labeler_id: UserId) -> Subject:
+        """What the mission that a labeler answers is about.
+
+        Raises:
+            OnlyYourself: the caller is somebody else.
+            NotFound: no such mission in this tenant.
+        """
+        self._require_self(labeler_id, "complete missions")
+        mission = self.repository.mission(mission_id)
+        if mission is None:
+            raise NotFound("Mission")
+        return Subject(id=mission.id, item_id=mission.item_id, type=MissionType(mission.type))
 
     def undo(self, mission_id: uuid.UUID, *, labeler_id: UserId, fencing_token: int) -> UndoneAnswer:
         """Take an answer back within ten seconds; the slot is leased to the caller anew, under a new token.
@@ -116,7 +133,10 @@ class Answering(ArcadeUseCases):
         elif slot.state == SlotState.EXPIRED or not is_open:
             slot.is_extra = True
 
-    def _write_answer(self, mission: Mission, slot: Slot, answer: Answer, item_key_slot: int) -> None:
+    def _write_answer(
+        self, mission: Mission, slot: Slot, answer: Answer, item_key_slot: int
+    ) -> tuple[LedgerEntry | None, Sequence[str]]:
+        """What was promised for it, and the badges that came with it."""
         now = self.work.clock.now()
         texts = sealed_texts(answer)
         if texts is not None:
@@ -125,11 +145,12 @@ class Answering(ArcadeUseCases):
         slot.state, slot.completed_at = SlotState.COMPLETED.value, now
         slot.result = {"label": answer.label, "confidence": answer.confidence, "given": dict(answer.given)}
         mission.updated_at = now
-        promised = self._promise(mission, slot)
+        promise = self._promise(mission, slot)
+        promised = None if promise is None else self._entry(slot, "pending", promise.xp, promise.coins)
         if promised is not None:
-            self.repository.add_entries([self._entry(slot, "pending", promised.xp, promised.coins)])
+            self.repository.add_entries([promised])
         self.repository.drop_draft(mission.id, slot.labeler_id)
-        self.game.note_work(slot)
+        return promised, self.game.note_work(slot)
 
     def _promise(self, mission: Mission, slot: Slot) -> Reward | None:
         """What the answer may earn; an extra one the least, and one to a mission that expired unanswered nothing."""
@@ -156,10 +177,11 @@ class Answering(ArcadeUseCases):
         if slot.is_extra:
             return
         # A new assignment: one gives at most one label, and a late repetition of the old request must not count.
-        self._lease(mission, UserId(slot.labeler_id), slot.slot_number)
+        self._lease(mission, UserId(slot.labeler_id), slot.slot_number, self._lease_duration(mission))
 
-    def _completed(self, mission: Mission, slot: Slot, *, is_new: bool) -> CompletedMission:
-        promised = self.repository.pending_entry(slot.id)
+    def _completed(
+        self, mission: Mission, slot: Slot, promised: LedgerEntry | None, badges: Sequence[str], *, is_new: bool
+    ) -> CompletedMission:
         completed_at = slot.completed_at or self.work.clock.now()
         return CompletedMission(
             mission=self._view(mission, slot),
@@ -169,5 +191,5 @@ class Answering(ArcadeUseCases):
             xp_pending=promised.xp_pending if promised else 0,
             coins_pending=promised.coins_pending if promised else 0,
             undo_until=completed_at + UNDO_WINDOW,
-            new_badges=self.game.badges_with(slot),
+            new_badges=list(badges),
         )

@@ -127,9 +127,9 @@ class Claiming(ArcadeUseCases):
 
     def _lease_open_slot(self, mission: Mission, labeler_id: UserId) -> Slot:
         """Give the lowest open slot of a locked mission to a labeler."""
-        slot_number = self.repository.free_slot_number(mission)
-        mission.open_slots -= 1
-        return self._lease(mission, labeler_id, slot_number)
+        slot_number, duration = self.repository.free_slot_number(mission), self._lease_duration(mission)
+        mission.open_slots -= 1  # after what was asked above: the mission is written once, with its next token
+        return self._lease(mission, labeler_id, slot_number, duration)
 
     def _require_offered(self, mission: Mission, held: Slot | None, labeler_id: UserId, now: datetime) -> None:
         if mission.type == MissionType.APPROVE_DEPLOYMENT and not self._may_approve(labeler_id):

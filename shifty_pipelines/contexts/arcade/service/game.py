@@ -7,8 +7,8 @@ lock, so that ledger, scores, streaks and badges never disagree.
 import dataclasses
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -62,8 +62,11 @@ class Game:
 
     # ------------------------------------------------------------------------------------------------------- the hooks
 
-    def note_work(self, slot: Slot) -> None:
-        """An answer was given: freeze its moment on the labeler's clock, move the streak, award what it earns."""
+    def note_work(self, slot: Slot) -> list[str]:
+        """An answer was given: freeze its moment on the labeler's clock, move the streak, award what it earns.
+
+        Returns the badges that it earned.
+        """
         now, labeler_id = self.work.clock.now(), slot.labeler_id
         row = self.lock([labeler_id])[labeler_id]
         moment = moment_in(self.repository.profiles([labeler_id])[labeler_id].zone, now)
@@ -80,7 +83,7 @@ class Game:
             )
         )
         self.keep_streak(row, state, zone=moment.zone)
-        self._award(labeler_id, self._done(labeler_id, state))
+        return self._award(labeler_id, self._done(labeler_id, state))
 
     def undo_work(self, slot: Slot) -> None:
         """An answer was taken back: the streak is worked out again without it, what it alone had earned goes."""
@@ -108,11 +111,17 @@ class Game:
     def celebrate(self, payments: Sequence[LedgerEntry]) -> None:
         """After a settlement: pay what completes a day's challenge, and award what being right has earned."""
         days = self.repository.work_dates([entry.assignment_id for entry in payments if entry.assignment_id])
+        right_on = defaultdict[date, set[uuid.UUID]](set)
         for entry in payments:
             if entry.right_count and entry.assignment_id in days:
-                self._pay_challenge(entry.labeler_id, days[entry.assignment_id])
-        for labeler_id in sorted({entry.labeler_id for entry in payments}):
-            self._award(labeler_id, self.proven_badges(labeler_id))
+                right_on[days[entry.assignment_id]].add(entry.labeler_id)
+        for day, labeler_ids in sorted(right_on.items()):
+            self._pay_challenge(labeler_ids, day)
+        paid = {entry.labeler_id for entry in payments}
+        held = self.repository.badges_of(paid)
+        for labeler_id, proven in sorted(self.proven_badges(paid).items()):
+            if set(proven) - set(held.get(labeler_id, ())):
+                self._award(labeler_id, proven)
 
     # -------------------------------------------------------------------------------------------------------- calendar
 
@@ -177,7 +186,7 @@ class Game:
 
         Most answers change nothing: it was the day's second or hundredth. How a streak ends is told by other events.
         """
-        told = _to_json(state)
+        told = state.to_json()
         if told == row.state:
             return
         row.state, row.updated_at = told, self.work.clock.now()
@@ -206,7 +215,7 @@ class Game:
 
     def _state(self, row: Streak) -> StreakState:
         """The stored state; a row that was only just made is worked out, for work may be older than the row."""
-        return _from_json(row.state) if row.state else self.recomputed(row.id)
+        return StreakState.from_json(row.state) if row.state else self.recomputed(row.id)
 
     def _show_streak(self, row: Streak, state: StreakState, zone: str) -> None:
         now = self.work.clock.now()
@@ -215,7 +224,7 @@ class Game:
         row.ends_at = None if last_day is None else start_of_day(zone, last_day + timedelta(days=1)) + GRACE
         if self._listed([row.id]):
             place = Place(labeler_id=row.id, score=state.days, reached_at=state.last_gain_at or now)
-            self.boards.set_score(place, board=Board.STREAK, starts_on=ALL_TIME_ON)
+            self.boards.set_scores([place], board=Board.STREAK, starts_on=ALL_TIME_ON)
 
     # ---------------------------------------------------------------------------------------------------------- scores
 
@@ -250,10 +259,11 @@ class Game:
 
     def _refresh_accuracy(self, labeler_ids: Collection[uuid.UUID]) -> None:
         now = self.work.clock.now()
-        for labeler_id, (right, settled) in self.boards.counts_on(Board.ACCURACY, labeler_ids).items():
+        places = []
+        for labeler_id, (right, settled) in sorted(self.boards.counts_on(Board.ACCURACY, labeler_ids).items()):
             bound = wilson_lower_bound(right, settled) if settled >= MIN_ACCURACY_ANSWERS else 0.0
-            place = Place(labeler_id=labeler_id, score=bound, reached_at=now)
-            self.boards.set_score(place, board=Board.ACCURACY, starts_on=ALL_TIME_ON)
+            places.append(Place(labeler_id=labeler_id, score=bound, reached_at=now))
+        self.boards.set_scores(places, board=Board.ACCURACY, starts_on=ALL_TIME_ON)
 
     def _listed(self, labeler_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
         """Who of these is on boards; read under their locks, so that nobody who has just left comes back."""
@@ -267,34 +277,41 @@ class Game:
         completed_count = self.repository.completed_count(labeler_id, at_most=_MOST_MISSIONS)
         return earned_badges(Deeds(completed_count=completed_count, longest_streak_days=state.longest_days))
 
-    def proven_badges(self, labeler_id: uuid.UUID) -> list[str]:
-        """Badges for having been right."""
-        tally = self.repository.tally(labeler_id)
-        deeds = Deeds(settled_count=tally.settled_count, right_count=tally.right_count, level=level_of(tally.xp))
-        return earned_badges(deeds)
+    def proven_badges(self, labeler_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
+        """Badges for having been right, by labeler."""
+        return {
+            labeler_id: earned_badges(
+                Deeds(settled_count=tally.settled_count, right_count=tally.right_count, level=level_of(tally.xp))
+            )
+            for labeler_id, tally in self.repository.tallies(labeler_ids).items()
+        }
 
     def reconsider(self, labeler_id: uuid.UUID) -> None:
         """After a correction: a level that is no longer held takes its badge with it, one that is now held gives it.
 
         An accuracy that was reached stays reached, as it does when it sinks by later answers.
         """
-        proven = set(self.proven_badges(labeler_id))
+        proven = set(self.proven_badges([labeler_id])[labeler_id])
         levels = {badge.id for badge in BADGES if badge.criterion is Criterion.LEVEL}
         self.repository.take_back(labeler_id, levels - proven)
         self._award(labeler_id, proven)
 
-    def _award(self, labeler_id: uuid.UUID, badges: Collection[str]) -> None:
-        for badge in self.repository.award(labeler_id, sorted(badges), at=self.work.clock.now()):
+    def _award(self, labeler_id: uuid.UUID, badges: Collection[str]) -> list[str]:
+        given = self.repository.award(labeler_id, sorted(badges), at=self.work.clock.now())
+        for badge in given:
             self.work.outbox.publish(BadgeAwarded(labeler_id=labeler_id, badge=badge))
+        return given
 
-    def _pay_challenge(self, labeler_id: uuid.UUID, day: date) -> None:
+    def _pay_challenge(self, labeler_ids: Collection[uuid.UUID], day: date) -> None:
         challenge, cause_id = challenge_on(day), challenge_id(self.work.tenant_id, day)
-        if self.repository.right_on(labeler_id, day) < challenge.right_count:
-            return
-        if self.repository.caused(labeler_id, "bonus", cause_id) is None:
-            bonus = self.entry(labeler_id, "bonus", xp=challenge.bonus.xp, coins=challenge.bonus.coins)
-            bonus.reason, bonus.cause_id, bonus.scored_on = challenge.name, cause_id, self.today()
-            self.book([bonus])
+        right_counts = self.repository.right_on(labeler_ids, day)
+        for labeler_id in sorted(labeler_ids):
+            if right_counts.get(labeler_id, 0) < challenge.right_count:
+                continue
+            if self.repository.caused(labeler_id, "bonus", cause_id) is None:
+                bonus = self.entry(labeler_id, "bonus", xp=challenge.bonus.xp, coins=challenge.bonus.coins)
+                bonus.reason, bonus.cause_id, bonus.scored_on = challenge.name, cause_id, self.today()
+                self.book([bonus])
 
     def entry(self, labeler_id: uuid.UUID, kind: str, **amounts: Any) -> LedgerEntry:
         """A ledger row of this moment, to be booked."""
@@ -362,24 +379,3 @@ def _merged(changes: Iterable[ScoreChange]) -> list[ScoreChange]:
 
 def _is_kept(change: ScoreChange, today: date) -> bool:
     return change.starts_on == ALL_TIME_ON or change.starts_on >= today - timedelta(days=KEPT_DAYS)
-
-
-def _to_json(state: StreakState) -> dict[str, Any]:
-    return {
-        name: value.isoformat() if isinstance(value, date) else value
-        for name, value in dataclasses.asdict(state).items()
-    }
-
-
-def _from_json(stored: Mapping[str, Any]) -> StreakState:
-    """The state as it was; dates and the moment are the fields that JSON has no type for."""
-    parse: Mapping[str, Callable[[str], date]] = {
-        "last_on": date.fromisoformat,
-        "gained_on": date.fromisoformat,
-        "freeze_month": date.fromisoformat,
-        "last_gain_at": datetime.fromisoformat,
-    }
-    fields: dict[str, Any] = {
-        name: parse[name](value) if name in parse and value is not None else value for name, value in stored.items()
-    }
-    return StreakState(**fields)

@@ -212,7 +212,7 @@ class Ranking(ArcadeUseCases):
             tenant_id=self.work.tenant_id,
             on=day,
             challenge=challenge_on(day),
-            right_count=self.game.repository.right_on(labeler_id, day),
+            right_count=self.game.repository.right_on([labeler_id], day).get(labeler_id, 0),
             is_paid=self.game.repository.caused(labeler_id, "bonus", cause_id) is not None,
         )
 

@@ -1,6 +1,7 @@
 """Settling missions: decided once, paid once, and asked again where labelers disagree."""
 
 import uuid
+from collections.abc import Sequence
 from fractions import Fraction
 
 from shifty_pipelines.contexts.arcade.domain.boards import UNRANKED_TYPES
@@ -18,7 +19,9 @@ class Settling(ArcadeUseCases):
     def lock_if_answered(self, mission_id: uuid.UUID) -> MissionView | None:
         """The mission, locked, if it is open and all its slots are used; else None, and there is nothing to settle."""
         mission = self.repository.lock_mission(mission_id)
-        if mission is None or not self._is_answered(mission):
+        if mission is None or not self._may_be_answered(mission):
+            return None
+        if len(self.repository.answers(mission.id)) != mission.slot_count:
             return None
         return self._view(mission, None)
 
@@ -31,13 +34,13 @@ class Settling(ArcadeUseCases):
         mission = self._locked(mission_id)
         if mission.state == MissionState.SETTLED and mission.settled_label == label:
             return self._views([mission], self.work.actor.user_id)[0]
-        self._require_settleable(mission)
         answers = self.repository.answers(mission_id)
+        self._require_settleable(mission, answers)
         extras = self.repository.unpaid_extras(mission_id)
         agreement = Fraction(sum(1 for slot in answers if label_of(slot) == label), len(answers) or 1)
-        payments = [self._payment(mission, slot, label, agreement) for slot in answers]
+        payments = self._payments(mission, answers, label, agreement)
         # One that came late is offered the least, however hard the item was.
-        payments += [self._payment(mission, slot, label, Fraction(1)) for slot in extras]
+        payments += self._payments(mission, extras, label, Fraction(1))
         self.game.book(payments)
         now = self.work.clock.now()
         mission.state, mission.settled_label = MissionState.SETTLED.value, label
@@ -61,7 +64,7 @@ class Settling(ArcadeUseCases):
         if mission is None or mission.state != MissionState.SETTLED or mission.settled_label is None:
             return
         extras = self.repository.unpaid_extras(mission_id)
-        payments = [self._payment(mission, slot, mission.settled_label, Fraction(1)) for slot in extras]
+        payments = self._payments(mission, extras, mission.settled_label, Fraction(1))
         self.game.book(payments)
         self.game.celebrate(payments)
 
@@ -100,12 +103,12 @@ class Settling(ArcadeUseCases):
             raise NotSettleable(mission_id, f"it is {mission.state}, and only disputed missions are adjudicated")
         return self._view(mission, None)
 
-    def _is_answered(self, mission: Mission) -> bool:
-        is_open = mission.state == MissionState.OPEN and mission.open_slots == 0
-        return is_open and len(self.repository.answers(mission.id)) == mission.slot_count
+    def _may_be_answered(self, mission: Mission) -> bool:
+        return mission.state == MissionState.OPEN and mission.open_slots == 0
 
-    def _require_settleable(self, mission: Mission) -> None:
-        if mission.state == MissionState.OPEN and not self._is_answered(mission):
+    def _require_settleable(self, mission: Mission, answers: Sequence[Slot]) -> None:
+        is_answered = self._may_be_answered(mission) and len(answers) == mission.slot_count
+        if mission.state == MissionState.OPEN and not is_answered:
             raise NotSettleable(mission.id, "some of its slots are still to be answered")
         if mission.state == MissionState.SETTLED:
             raise NotSettleable(mission.id, f"it is settled as '{mission.settled_label}', which stands")
@@ -113,9 +116,14 @@ class Settling(ArcadeUseCases):
         if mission.state not in (MissionState.OPEN, MissionState.DISPUTED) and not is_reported:
             raise NotSettleable(mission.id, f"it is {mission.state}")
 
-    def _payment(self, mission: Mission, slot: Slot, label: str, agreement: Fraction) -> LedgerEntry:
+    def _payments(self, mission: Mission, slots: Sequence[Slot], label: str, agreement: Fraction) -> list[LedgerEntry]:
+        promised = self.repository.pending_entries([slot.id for slot in slots]) if slots else {}
+        return [self._payment(mission, slot, promised.get(slot.id), label, agreement) for slot in slots]
+
+    def _payment(
+        self, mission: Mission, slot: Slot, promised: LedgerEntry | None, label: str, agreement: Fraction
+    ) -> LedgerEntry:
         """The promise leaves the pending account; what was earned enters the settled one."""
-        promised = self.repository.pending_entry(slot.id)
         offered = Reward(promised.xp_pending, promised.coins_pending) if promised else Reward(0, 0)
         mission_type = MissionType(mission.type)
         is_ranked = mission_type not in UNRANKED_TYPES

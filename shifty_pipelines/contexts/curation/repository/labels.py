@@ -77,8 +77,8 @@ class LabelRows(ScopedRepository):
         self.session.flush()
 
     def item(self, item_id: uuid.UUID) -> Item | None:
-        """An item by id; read once in a unit of work, for nothing of it ever changes."""
-        return self.session.get(Item, {"tenant_id": self.tenant_id, "id": item_id})
+        """An item by id."""
+        return self.find(Item, item_id)
 
     def items(self, item_ids: Collection[uuid.UUID]) -> Sequence[Item]:
         """The items among these ids that exist."""

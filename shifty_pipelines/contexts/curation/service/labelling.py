@@ -90,7 +90,11 @@ class Labelling(CurationUseCases):
             raise UnknownLabel(label, allowed)
 
     def _labels_of(self, item: Item) -> Sequence[str]:
-        return self.label_set(item.mission_type).labels if item.labels is None else item.labels
+        if item.labels is not None:
+            return item.labels
+        if item.mission_type not in self._labels:
+            self._labels[item.mission_type] = self.label_set(item.mission_type).labels
+        return self._labels[item.mission_type]
 
     # ----------------------------------------------------------------------------------------------------------- items
 
@@ -279,9 +283,11 @@ class Labelling(CurationUseCases):
         return normalised_entropy(self.posterior(item_id))
 
     def _item(self, item_id: uuid.UUID) -> Item:
-        item = self.repository.item(item_id)
+        """The item; kept for the unit of work, for nothing of it ever changes."""
+        item = self._items.get(item_id) or self.repository.item(item_id)
         if item is None:
             raise NotFound("Item")
+        self._items[item_id] = item
         return item
 
     def _new_event(self, item_id: uuid.UUID, labeler_id: uuid.UUID, *, source: str, label: str | None) -> LabelEvent:
