@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import FeatureUnion
 
-from shifty_trainer.heads import choose_c, fit_logistic_regression
+from shifty_trainer.fitting import choose_c, fit_logistic_regression
 
 #: Above this the rotation's cube of rows costs more than it saves.
 MAX_ROTATED_ROWS = 2_000

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from shifty_trainer.evaluation import Evaluation, evaluate
-from shifty_trainer.heads import LinearHead, fit_head
+from shifty_trainer.fitting import fit_head
+from shifty_trainer.heads import LinearHead
 from shifty_trainer.job import ModelKind
 from shifty_trainer.rows import TEST, TRAIN, VALIDATION, Rows
 

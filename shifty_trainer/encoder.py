@@ -17,7 +17,7 @@ import transformers
 from transformers.masking_utils import create_bidirectional_mask
 
 from shifty_trainer.refusals import BaseModelChanged, BaseModelMissing, BaseModelUnsupported
-from shifty_trainer.rows import bounded
+from shifty_trainer.texts import bounded
 
 # Architectures with `embeddings`, a plain list `encoder.layer`, and attention modules named query, key and value.
 # The number is how many positions the architecture keeps for itself.

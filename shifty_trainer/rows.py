@@ -24,10 +24,7 @@ from shifty_trainer.refusals import (
     SplitEmpty,
     TextsBlank,
 )
-
-# 256 tokens, the most any recipe reads, are about 1,300 characters of English; fifteen times that leaves room for
-# any script, and a 10 MB text costs the tokenizer and the n-gram counter no more than a long one.
-MAX_TEXT_CHARS = 20_000
+from shifty_trainer.texts import MAX_TEXT_CHARS, bounded
 
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 COLUMNS = ("row_id", "text", "label", "split")
@@ -52,11 +49,6 @@ class Rows:
     def texts_at(self, positions: np.ndarray) -> list[str]:
         """The texts of these row numbers."""
         return [self.texts[position] for position in positions]
-
-
-def bounded(text: str) -> str:
-    """The first `MAX_TEXT_CHARS` characters after leading white space."""
-    return text.lstrip()[:MAX_TEXT_CHARS] if len(text) > MAX_TEXT_CHARS else text
 
 
 def load_rows(path: Path, *, labels: Sequence[str], cache_dir: Path) -> Rows:

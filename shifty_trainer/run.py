@@ -20,7 +20,7 @@ from shifty_trainer.candidates import Candidate, better, fit_candidate, refitted
 from shifty_trainer.checkpoints import CheckpointDirectory, Identity, SavedCheckpoint
 from shifty_trainer.encoder import Encoder, LowerStates, base_model_sha256
 from shifty_trainer.evaluation import Evaluation, evaluate
-from shifty_trainer.heads import choose_c
+from shifty_trainer.fitting import choose_c
 from shifty_trainer.job import Device, ModelKind, TrainingJob, hyperparameters_wire_form
 from shifty_trainer.lora import Adapter
 from shifty_trainer.model_version import ModelVersion, save_model_version

@@ -4,7 +4,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from shifty_trainer.baselines import majority_probabilities, tfidf_probabilities
-from shifty_trainer.heads import C_GRID
+from shifty_trainer.fitting import C_GRID
 from tests.trainer.conftest import LABELS, sample_rows
 
 

@@ -3,7 +3,8 @@ import pytest
 import safetensors.numpy
 from sklearn.linear_model import LogisticRegression
 
-from shifty_trainer.heads import C_GRID, CONFIG_NAME, WEIGHTS_NAME, choose_c, fit_head, head_from_files
+from shifty_trainer.fitting import C_GRID, choose_c, fit_head
+from shifty_trainer.heads import CONFIG_NAME, WEIGHTS_NAME, head_from_files
 
 LABELS = ("bug", "feature", "question")
 

@@ -14,7 +14,8 @@ from shifty_trainer.refusals import (
     TextsBlank,
     TrainerRefusal,
 )
-from shifty_trainer.rows import MAX_TEXT_CHARS, Rows, bounded, load_rows
+from shifty_trainer.rows import Rows, load_rows
+from shifty_trainer.texts import MAX_TEXT_CHARS, bounded
 from tests.trainer.conftest import LABELS, sample_rows
 
 SECRET = "nightingale"  # a word of a text; no refusal may repeat it

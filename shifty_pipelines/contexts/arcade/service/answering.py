@@ -1,7 +1,6 @@
 """Completing missions and taking answers back: each assignment gives one label and is paid once."""
 
 import uuid
-from collections.abc import Sequence
 from datetime import datetime
 
 from shifty_pipelines.contexts.arcade.domain.missions import (
@@ -135,7 +134,7 @@ class Answering(ArcadeUseCases):
 
     def _write_answer(
         self, mission: Mission, slot: Slot, answer: Answer, item_key_slot: int
-    ) -> tuple[LedgerEntry | None, Sequence[str]]:
+    ) -> tuple[LedgerEntry | None, list[str]]:
         """What was promised for it, and the badges that came with it."""
         now = self.work.clock.now()
         texts = sealed_texts(answer)
@@ -180,7 +179,7 @@ class Answering(ArcadeUseCases):
         self._lease(mission, UserId(slot.labeler_id), slot.slot_number, self._lease_duration(mission))
 
     def _completed(
-        self, mission: Mission, slot: Slot, promised: LedgerEntry | None, badges: Sequence[str], *, is_new: bool
+        self, mission: Mission, slot: Slot, promised: LedgerEntry | None, badges: list[str], *, is_new: bool
     ) -> CompletedMission:
         completed_at = slot.completed_at or self.work.clock.now()
         return CompletedMission(
@@ -191,5 +190,5 @@ class Answering(ArcadeUseCases):
             xp_pending=promised.xp_pending if promised else 0,
             coins_pending=promised.coins_pending if promised else 0,
             undo_until=completed_at + UNDO_WINDOW,
-            new_badges=list(badges),
+            new_badges=badges,
         )
