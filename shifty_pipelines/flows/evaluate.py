@@ -23,10 +23,12 @@ from shifty_pipelines.contexts.registry.domain.gate import (
 from shifty_pipelines.contexts.registry.domain.models import EvaluationStatus
 from shifty_pipelines.contexts.registry.domain.scores import NO_LABEL, scores
 from shifty_pipelines.contexts.registry.models import ModelEvaluation, ModelVersion
-from shifty_pipelines.flows.model_files import fetch_version, servable
+from shifty_pipelines.flows.model_files import FilesNotWhole, fetch_version, servable
 from shifty_pipelines.flows.workshop import Workshop
-from shifty_pipelines.kernel.errors import ShiftyError
+from shifty_pipelines.kernel.directory_archive import unpack_directory
+from shifty_pipelines.kernel.errors import NotFound, ShiftyError
 from shifty_pipelines.kernel.events import DeliveredEvent
+from shifty_pipelines.kernel.keys import KeyErased
 from shifty_pipelines.kernel.tenant import Actor, TenantId, system_actor
 
 
@@ -72,6 +74,51 @@ def ask_version(workshop: Workshop, actor: Actor, version: ModelVersion, rows: T
     with workshop.open(actor) as services:
         loadable = servable(services, version)
     return workshop.inference.probabilities(loadable, rows.texts, fetch=fetch_version(workshop, actor, version))
+
+
+def answers_of_serving(
+    workshop: Workshop,
+    actor: Actor,
+    serving: ModelVersion,
+    rows: TestRows,
+    *,
+    dataset_version_id: uuid.UUID,
+    directory: Path,
+) -> Answers:
+    """What the version that serves says to the test rows.
+
+    A version that was trained on this very dataset version answered these rows then, and its report is sealed in the
+    store: it is read, which spares a second model in memory. Any other version is asked now.
+    """
+    report = serving.metrics.get("reportAsset")
+    if report is None or serving.dataset_version_id != dataset_version_id:
+        return ask_version(workshop, actor, serving, rows)
+    unpacked = directory / "serving"
+    unpacked.mkdir(mode=0o700)
+    try:
+        with workshop.open(actor) as services, services.lifecycle.open_asset(uuid.UUID(report)) as source:
+            found = unpack_directory(source, unpacked)
+    except (NotFound, KeyErased):
+        return ask_version(workshop, actor, serving, rows)
+    answers = read_predictions(found / "predictions.parquet", rows)[serving.kind]
+    return Answers(labels=rows.labels, probabilities=answers.tolist())
+
+
+def read_predictions(path: Path, rows: TestRows) -> dict[str, np.ndarray]:
+    """The trainer's answers to the test rows by model, in the order of `rows`; probabilities ``(rows, labels)``.
+
+    Raises:
+        FilesNotWhole: a test row has no answer.
+    """
+    table = pq.read_table(path, columns=["model", "row_id", "probabilities"]).to_pydict()
+    place_of = {row_id: place for place, row_id in enumerate(rows.row_ids)}
+    found: dict[str, np.ndarray] = {}
+    for model, row_id, given in zip(table["model"], table["row_id"], table["probabilities"], strict=True):
+        answers = found.setdefault(model, np.full((len(rows.row_ids), len(rows.labels)), np.nan))
+        answers[place_of[row_id]] = given
+    if any(np.isnan(answers).any() for answers in found.values()):
+        raise FilesNotWhole("predictions.parquet", "a test row has no answer")
+    return found
 
 
 def measure(

@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow.parquet as pq
-
 from shifty_pipelines.contexts.lifecycle.domain import AssetType
 from shifty_pipelines.contexts.registry.domain.models import ModelKind, NewVersion
 from shifty_pipelines.contexts.registry.models import ModelEvaluation, ModelVersion
@@ -22,7 +19,7 @@ from shifty_pipelines.contexts.training.domain.jobs import CHECKPOINT_EVERY_STEP
 from shifty_pipelines.contexts.training.errors import DatasetUnusable, JobCancelled, LeaseLost
 from shifty_pipelines.contexts.training.models import TrainingJob
 from shifty_pipelines.contexts.training.ports import RunningTrainer, Trainer
-from shifty_pipelines.flows.evaluate import Measured, TestRows, ask_version, measure, read_test_rows
+from shifty_pipelines.flows.evaluate import Measured, answers_of_serving, measure, read_predictions, read_test_rows
 from shifty_pipelines.flows.model_files import FilesNotWhole, require_whole, store_directory
 from shifty_pipelines.flows.permute_labels import PERMUTED_LABELS, permute_labels
 from shifty_pipelines.flows.training_data import USABLE, DatasetVersion
@@ -264,7 +261,10 @@ class Attempt:
         answers = read_predictions(directory / "output" / "report" / "predictions.parquet", rows)
         incumbent = None
         if serving is not None:
-            incumbent = (serving.version, ask_version(self.workshop, self.actor, serving, rows))
+            answered = answers_of_serving(
+                self.workshop, self.actor, serving, rows, dataset_version_id=data.id, directory=directory
+            )
+            incumbent = (serving.version, answered)
         registered = result["registered"]
         beside = {name: table for name, table in answers.items() if name != "majority"}
         return line.id, measure(rows, answers[registered], incumbent=incumbent, beside=beside)
@@ -341,23 +341,6 @@ class Attempt:
     def _advance(self, status: JobStatus) -> None:
         with self.workshop.open(self.actor) as services:
             services.training.advance(self.lease, status)
-
-
-def read_predictions(path: Path, rows: TestRows) -> dict[str, np.ndarray]:
-    """The trainer's answers to the test rows by model, in the order of `rows`; probabilities ``(rows, labels)``.
-
-    Raises:
-        FilesNotWhole: a test row has no answer.
-    """
-    table = pq.read_table(path, columns=["model", "row_id", "probabilities"]).to_pydict()
-    place_of = {row_id: place for place, row_id in enumerate(rows.row_ids)}
-    found: dict[str, np.ndarray] = {}
-    for model, row_id, given in zip(table["model"], table["row_id"], table["probabilities"], strict=True):
-        answers = found.setdefault(model, np.full((len(rows.row_ids), len(rows.labels)), np.nan))
-        answers[place_of[row_id]] = given
-    if any(np.isnan(answers).any() for answers in found.values()):
-        raise FilesNotWhole("predictions.parquet", "a test row has no answer")
-    return found
 
 
 def _version_metrics(result: Mapping[str, Any], assets: Mapping[str, str], report: str) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 import dataclasses
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import psutil
 import pytest
 
 from shifty_pipelines.bootstrap import Platform
+from shifty_pipelines.contexts.inference.domain import Answers, ServableVersion
+from shifty_pipelines.contexts.inference.ports import FetchFiles, Predictor
 from shifty_pipelines.contexts.training.domain.jobs import JobKind, Refusal
 from shifty_pipelines.contexts.training.errors import JobNotQueued
 from shifty_pipelines.contexts.training.ports import RunningTrainer, Trainer
@@ -153,6 +156,48 @@ def test_a_worse_second_version_is_refused_and_stays_registered(lab: Lab, warm: 
         serving = services.registry.serving_version(first.version.model_id)
         assert serving is not None
         assert serving.version == 1
+
+
+class Asked:
+    """A predictor that counts how often it is asked."""
+
+    def __init__(self, real: Predictor) -> None:
+        self.real = real
+        self.times = 0
+
+    def probabilities(self, version: ServableVersion, texts: Sequence[str], *, fetch: FetchFiles) -> Answers:
+        self.times += 1
+        return self.real.probabilities(version, texts, fetch=fetch)
+
+    def forget(self, key: str) -> None:
+        self.real.forget(key)
+
+    def close(self) -> None:
+        self.real.close()
+
+
+@pytest.mark.parametrize("report", ["kept", "erased"])
+def test_on_the_same_dataset_version_the_serving_model_is_asked_only_if_its_report_is_gone(
+    lab: Lab, warm: Trainer, report: str
+) -> None:
+    dataset = lab.dataset()
+    first = run(lab, lab.request(dataset, kind=JobKind.FROZEN_HEAD), trainer=warm)
+    assert first.version is not None
+    assert first.evaluation is not None
+    with lab.platform.open(lab.actor) as services:
+        services.registry.promote(first.version.model_id, 1, reason="first")
+        asset = services.lifecycle.get(uuid.UUID(first.version.metrics["reportAsset"]))
+    if report == "erased":
+        assert asset.key_slot is not None
+        lab.platform.keys.erase(lab.tenant_id, [asset.key_slot])
+    asked = Asked(lab.platform.predictor)
+    lab = dataclasses.replace(lab, platform=dataclasses.replace(lab.platform, predictor=asked))
+    second = run(lab, lab.request(dataset, kind=JobKind.FROZEN_HEAD), trainer=warm)
+    assert second.evaluation is not None
+    assert asked.times == (1 if report == "erased" else 0)
+    assert second.evaluation.incumbent_version == 1
+    incumbent = second.evaluation.metrics["comparedWith"]["incumbent"]
+    assert incumbent["f1Score"] == pytest.approx(first.evaluation.metrics["f1Score"])
 
 
 def test_a_killed_trainer_is_tried_again_from_its_checkpoint(lab: Lab, warm: Trainer) -> None:
