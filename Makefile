@@ -13,6 +13,7 @@ help: ## list the targets
 install: $(STAMP) ## build .venv with the pinned versions
 
 # torch by pip, the rest by uv: pip honours the user's find-links and index settings (a CPU build, say), uv leaves it there.
+# Compiled now: a dozen processes start with every demo, and where PYTHONDONTWRITEBYTECODE is set each would compile anew.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	  || { echo "shifty needs Python 3.11, 3.12 or 3.13; this is $$($(PYTHON) -V). Set PYTHON=python3.11, say."; exit 1; }
@@ -21,7 +22,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing the pinned versions into $(VENV) (once; a minute or so)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt uv torch
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --compile-bytecode --editable '.[dev]'
+	@$(BIN)/python -m compileall -q shifty_pipelines shifty_trainer shifty_emulators examples
 	@touch $@
 
 demo: $(STAMP) ## the main job, end to end, on real input; KEEP=1 leaves the servers up

@@ -18,6 +18,7 @@ from typing import Any
 
 from dagster_pipes import PipesCliArgsParamsLoader, PipesContext, PipesEnvVarParamsLoader, open_dagster_pipes
 
+from shifty_trainer.collector import resting_collector
 from shifty_trainer.job import TrainingJob, parse_job, read_job
 from shifty_trainer.parent import die_with_parent
 from shifty_trainer.refusals import ExitCode, JobInvalid, TrainerRefusal
@@ -61,8 +62,9 @@ def _work(job: TrainingJob, reporter: Reporter) -> ExitCode:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     _keep_libraries_at_home(job)
 
-    from shifty_trainer.run import run_job  # noqa: PLC0415 - torch and its kin read the environment set just above
-    from shifty_trainer.training import StopRequested  # noqa: PLC0415 - as above
+    with resting_collector():
+        from shifty_trainer.run import run_job  # noqa: PLC0415 - torch and its kin read the environment set just above
+        from shifty_trainer.training import StopRequested  # noqa: PLC0415 - as above
 
     try:
         result = run_job(job, reporter, is_stop_requested=stop.is_set)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from shifty_trainer.collector import resting_collector
 from shifty_trainer.refusals import TrainerRefusal
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class Server:
         return {"ok": False, "code": "serve.unknown_request", "message": f"no request {verb!r}"}
 
     def _load(self, *, key: str, directory: str, baseModel: str) -> dict[str, Any]:  # noqa: N803 - the wire's name
-        from shifty_trainer.prediction import Predictor  # noqa: PLC0415 - torch reads the environment set in main
+        with resting_collector():
+            from shifty_trainer.prediction import Predictor  # noqa: PLC0415 - torch reads the environment set in main
 
         try:
             predictor = Predictor.load(Path(directory), base_model=Path(baseModel))
