@@ -206,20 +206,3 @@ def test_a_query_that_names_its_tenant_twice_is_refused(new_world: Callable[[], 
     ours, theirs = new_world(), new_world()
     answer = ours.owner.call("GET", f"/api/v1/users?tenantId={ours.tenant_id}&tenantId={theirs.tenant_id}")
     assert answer.status_code == 404
-
-
-@pytest.mark.parametrize("name", ["datasetId", "baseModelId", "errorEventId"])
-def test_an_id_in_a_body_is_as_unknown_from_another_tenant_as_one_of_nothing(
-    new_world: Callable[[], World], name: str
-) -> None:
-    ours, theirs = new_world(), new_world()
-    ours.set_labels()
-    route = "missions" if name == "errorEventId" else "training-jobs"
-    question = {"type": "classify_error", "title": "What caused this?"}
-    body = question if name == "errorEventId" else {"datasetId": ours.models.dataset()}
-    ids = {"datasetId": theirs.models.dataset, "baseModelId": theirs.models.served, "errorEventId": theirs.error_event}
-    foreign_id = str(ids[name]())
-    path = f"/api/v1/tenants/{ours.tenant_id}/{route}"
-    foreign, random = [ours.owner.call("POST", path, json={**body, name: one}) for one in (foreign_id, random_id())]
-    assert foreign.status_code == 404
-    assert same_but_for_request_id(foreign, random)

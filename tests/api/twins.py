@@ -61,14 +61,14 @@ def _decided(world: World) -> str:
     return mission
 
 
-def _template(world: World) -> str:
+def template_of(world: World) -> str:
     world.set_labels()
     body = {"name": secrets.token_hex(4), "type": "classify_error", "title": "What caused this?"}
     return str(world.owner.data("POST", f"/api/v1/tenants/{world.tenant_id}/mission-templates", json=body)["id"])
 
 
 def _batch_body(world: World) -> dict[str, Any]:
-    return {"templateId": _template(world), "name": "night", "payloads": [{"message": "boom"}]}
+    return {"templateId": template_of(world), "name": "night", "payloads": [{"message": "boom"}]}
 
 
 def _batch(world: World, _caller: Person) -> Twin:
@@ -288,7 +288,7 @@ TWINS: Mapping[tuple[str, str], Builder] = {
         },
     ),
     ("GET", "/api/v1/tenants/{tenant_id}/mission-templates"): _tenant,
-    ("GET", "/api/v1/mission-templates/{template_id}"): lambda w, _c: Twin({"template_id": _template(w)}),
+    ("GET", "/api/v1/mission-templates/{template_id}"): lambda w, _c: Twin({"template_id": template_of(w)}),
     ("POST", "/api/v1/tenants/{tenant_id}/mission-batches"): lambda w, _c: Twin(
         {"tenant_id": w.tenant_id}, body={**_batch_body(w), "tenantId": w.tenant_id}
     ),
