@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute
 
-from shifty_pipelines.contexts.arcade.domain.missions import LIVE, TAKEN, MissionState, MissionType, SlotState
+from shifty_pipelines.contexts.arcade.domain.missions import LIVE, TAKEN, MissionState, SlotState
 from shifty_pipelines.contexts.arcade.models import LedgerEntry, Mission, Profile, Slot
 from shifty_pipelines.contexts.arcade.repository.batches import BatchRows
 from shifty_pipelines.contexts.arcade.repository.leases import LeaseRows
@@ -36,8 +36,6 @@ class Activity:
     """Counts over one labeler's slots."""
 
     completed_count: int
-    settled_count: int
-    right_count: int
     last_active_at: datetime | None
 
 
@@ -173,30 +171,13 @@ class ArcadeRepository(QueueRows, LeaseRows, BatchRows, ScopedRepository):
         return next(number for number in range(1, mission.slot_count + 1) if number not in taken)
 
     def activity(self, labeler_id: uuid.UUID) -> Activity:
-        """What a labeler did, and how much of it agreed with what was settled."""
-        is_done = Slot.state == SlotState.COMPLETED
-        # Deployments have no right answer: whoever decides one is paid for the decision.
-        has_truth = Mission.type != MissionType.APPROVE_DEPLOYMENT
-        is_settled = is_done & Slot.is_extra.is_(False) & (Mission.state == MissionState.SETTLED) & has_truth
-        is_right = is_settled & (Slot.result["label"].astext == Mission.settled_label)
-        statement = (
-            select(
-                func.count().filter(is_done).label("completed_count"),
-                func.count().filter(is_settled).label("settled_count"),
-                func.count().filter(is_right).label("right_count"),
-                func.max(func.greatest(Slot.claimed_at, Slot.started_at, Slot.completed_at)).label("last_active_at"),
-            )
-            .select_from(Slot)
-            .join(Mission, (Mission.tenant_id == Slot.tenant_id) & (Mission.id == Slot.mission_id))
-            .where(Slot.tenant_id == self.tenant_id, Slot.labeler_id == labeler_id)
-        )
+        """How much a labeler did, and when last."""
+        statement = select(
+            func.count().filter(Slot.state == SlotState.COMPLETED).label("completed_count"),
+            func.max(func.greatest(Slot.claimed_at, Slot.started_at, Slot.completed_at)).label("last_active_at"),
+        ).where(Slot.tenant_id == self.tenant_id, Slot.labeler_id == labeler_id)
         row = self.session.execute(statement).one()
-        return Activity(
-            completed_count=row.completed_count,
-            settled_count=row.settled_count,
-            right_count=row.right_count,
-            last_active_at=row.last_active_at,
-        )
+        return Activity(completed_count=row.completed_count, last_active_at=row.last_active_at)
 
     # ---------------------------------------------------------------------------------------------------------- ledger
 
