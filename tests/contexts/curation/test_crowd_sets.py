@@ -39,10 +39,10 @@ def test_pooled_dawid_skene_reaches_the_best_library(
     table: dict[str, list[float]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with capsys.disabled():
-        for name, majority, pooled in zip(SETS, table["majority"], table["pooled DS"], strict=True):
+        for name, majority, pooled in zip(SETS, table["majority"], table["pooled_dawid_skene"], strict=True):
             sys.stdout.write(f"\n  {name:10} majority {majority:.4f}  pooled DS {pooled:.4f}  {pooled - majority:+.4f}")
 
-    assert np.mean(table["pooled DS"]) >= 0.881
+    assert np.mean(table["pooled_dawid_skene"]) >= 0.881
 
 
 def test_plain_dawid_skene_agrees_with_the_library_set_by_set(table: dict[str, list[float]]) -> None:
@@ -57,7 +57,7 @@ def test_plain_dawid_skene_agrees_with_the_library_set_by_set(table: dict[str, l
         "web": 0.826,
     }
 
-    assert dict(zip(SETS, table["plain DS"], strict=True)) == pytest.approx(crowd_kit, abs=0.01)
+    assert dict(zip(SETS, table["dawid_skene"], strict=True)) == pytest.approx(crowd_kit, abs=0.01)
 
 
 def test_duplicates_are_dropped_and_contradictions_kept(sets: dict[str, CrowdSet]) -> None:

@@ -54,9 +54,28 @@ def committee(votes: Votes, *, truths: IntArray | None = None, members: Sequence
     blind = [member(votes, None) for member in members]
     if truths is None or not (truths >= 0).any():
         return _mean(blind, np.full(len(blind), 1 / len(blind)))
-    hits = np.array([_hits(fit.posterior, truths) for fit in blind])
-    weights = np.exp((hits - hits.max()) / GOLD_TEMPERATURE)
-    return _mean([member(votes, truths) for member in members], weights / weights.sum())
+    weights = gold_weights([fit.posterior for fit in blind], truths, GOLD_TEMPERATURE)
+    return _mean([member(votes, truths) for member in members], weights)
+
+
+def gold_weights(posteriors: Sequence[FloatArray], truths: IntArray, temperature: float) -> FloatArray:
+    """How much say each member has: its hits on the known items, exponentiated; they sum to 1.
+
+    Args:
+        posteriors: `(n_items, n_classes)` per member, fitted without the truths.
+        truths: class index per item, -1 where unknown.
+        temperature: hits that make a difference of a factor e.
+    """
+    hits = np.array([_hits(posterior, truths) for posterior in posteriors])
+    say = np.exp((hits - hits.max()) / temperature)
+    weights: FloatArray = say / say.sum()
+    return weights
+
+
+def weighed(parts: Sequence[FloatArray], weights: FloatArray) -> FloatArray:
+    """The weighted sum of arrays of one shape."""
+    mixed: FloatArray = np.tensordot(weights, np.stack(parts), axes=1)
+    return mixed
 
 
 def _hits(posterior: FloatArray, truths: IntArray) -> float:
@@ -68,15 +87,11 @@ def _hits(posterior: FloatArray, truths: IntArray) -> float:
 
 
 def _mean(fits: Sequence[Consensus], weights: FloatArray) -> Verdict:
-    def mean(parts: Sequence[FloatArray]) -> FloatArray:
-        total: FloatArray = sum(weight * part for weight, part in zip(weights, parts, strict=True))
-        return total
-
     consensus = Consensus(
         algorithm=COMMITTEE,
-        posterior=mean([fit.posterior for fit in fits]),
-        confusion=mean([fit.confusion for fit in fits]),
-        class_prior=mean([fit.class_prior for fit in fits]),
+        posterior=weighed([fit.posterior for fit in fits], weights),
+        confusion=weighed([fit.confusion for fit in fits], weights),
+        class_prior=weighed([fit.class_prior for fit in fits], weights),
         log_likelihood=float(weights @ [fit.log_likelihood for fit in fits]),
         iterations=max(fit.iterations for fit in fits),
         converged=all(fit.converged for fit in fits),
