@@ -115,7 +115,7 @@ class Platform:
     @property
     def row_files(self) -> RowFiles:
         """Opens files of items and labels to be imported."""
-        return LocalRowFiles()
+        return local_row_files()
 
     @property
     def training_queue(self) -> WorkQueue:
@@ -178,6 +178,11 @@ class Assembly:
     datasets: DatasetSource = field(default_factory=CuratedDatasets)
     mailer: Mailer | None = None
     outbound: OutboundHttp | None = None
+
+
+def local_row_files() -> RowFiles:
+    """Opens files of rows on this machine; needs no platform."""
+    return LocalRowFiles()
 
 
 def build_platform(

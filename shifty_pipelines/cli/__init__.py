@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from shifty_pipelines.cli import demo, labels, missions, people, processes, webhooks
+from shifty_pipelines.cli import aggregate, demo, missions, people, processes, webhooks
 from shifty_pipelines.cli.terminal import refusing
 
 app = typer.Typer(
@@ -26,7 +26,7 @@ app.command(rich_help_panel="Run")(processes.migrate)
 app.command(rich_help_panel="Run")(demo.demo)
 app.add_typer(people.tenants, name="tenants", rich_help_panel="Govern")
 app.add_typer(people.users, name="users", rich_help_panel="Govern")
-app.add_typer(labels.labels, name="labels", rich_help_panel="Govern")
+app.add_typer(aggregate.labels, name="labels", rich_help_panel="Govern")
 app.add_typer(missions.missions, name="missions", rich_help_panel="Govern")
 app.add_typer(people.api_keys, name="api-keys", rich_help_panel="Govern")
 app.add_typer(webhooks.webhooks, name="webhooks", rich_help_panel="Govern")

@@ -19,7 +19,9 @@ from shifty_pipelines.contexts.curation.domain.import_rows import ItemColumns, L
 from shifty_pipelines.flows.import_labels import ImportSummary, LabelImport, import_labels
 from shifty_pipelines.kernel.errors import InvalidValue, ShiftyError
 
-labels = typer.Typer(help="Import labels that were given elsewhere.", no_args_is_help=True)
+labels = typer.Typer(
+    help="Import labels that were given elsewhere, or aggregate those of a file.", no_args_is_help=True
+)
 
 EXAMPLES = """\b
 One file with texts and labels, all by one trusted source:

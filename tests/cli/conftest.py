@@ -84,16 +84,8 @@ def own_home(
 
 
 @pytest.fixture
-def operator(
-    postgres: TestServer,
-    own_home: tuple[Path, str, dict[str, str]],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Operator:
-    home, database, known = own_home
-    environment = {"SHIFTY_HOME": str(home), "DATABASE_URL": postgres.admin_url(database), "COLUMNS": "200"}
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+def run_shifty(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """The command line in process."""
 
     def run(*arguments: str) -> Answer:
         monkeypatch.setattr(sys, "argv", ["shifty", *arguments])
@@ -103,4 +95,19 @@ def operator(
         said = capsys.readouterr()
         return Answer(int(ended.value.code or 0), said.out, said.err)
 
-    return Operator(home=home, environment=environment, server=postgres, database=database, run=run, known=known)
+    return run
+
+
+@pytest.fixture
+def operator(
+    postgres: TestServer,
+    own_home: tuple[Path, str, dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    run_shifty: Callable[..., Answer],
+) -> Operator:
+    home, database, known = own_home
+    environment = {"SHIFTY_HOME": str(home), "DATABASE_URL": postgres.admin_url(database), "COLUMNS": "200"}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    return Operator(home=home, environment=environment, server=postgres, database=database, run=run_shifty, known=known)

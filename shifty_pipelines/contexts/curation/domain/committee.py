@@ -7,9 +7,9 @@ import numpy as np
 
 from shifty_pipelines.contexts.curation.domain.arrays import FloatArray, IntArray
 from shifty_pipelines.contexts.curation.domain.consensus import TIE_MARGIN, Algorithm, Consensus
-from shifty_pipelines.contexts.curation.domain.dawid_skene import pooled_dawid_skene
-from shifty_pipelines.contexts.curation.domain.ebcc import ebcc
-from shifty_pipelines.contexts.curation.domain.one_coin import one_coin
+from shifty_pipelines.contexts.curation.domain.dawid_skene import POOLED_DAWID_SKENE, pooled_dawid_skene
+from shifty_pipelines.contexts.curation.domain.ebcc import EBCC, ebcc
+from shifty_pipelines.contexts.curation.domain.one_coin import ONE_COIN, one_coin
 from shifty_pipelines.contexts.curation.domain.votes import Votes
 
 COMMITTEE = Algorithm(name="committee", version=1)
@@ -23,6 +23,8 @@ MEMBERS: Sequence[Member] = (
     lambda votes, truths: pooled_dawid_skene(votes, truths=truths),
     lambda votes, truths: ebcc(votes, truths=truths),
 )
+
+MEMBER_NAMES = (ONE_COIN.name, POOLED_DAWID_SKENE.name, EBCC.name)
 
 #: A member that is right on so many gold items more than another has e times its say. The mean over seven public sets
 #: is the same within a thousandth from 2 to 8 (bench/consensus.py prints the sweep): mildly tuned.

@@ -115,6 +115,17 @@ def read_row(row: FileRow, items: ItemColumns, labels: LabelColumns | None, allo
     )
 
 
+def name_in(row: FileRow, column: str) -> str:
+    """The name in a column: an id or a label, as text.
+
+    Raises:
+        RowRefused: the row could not be read, or the cell holds no name.
+    """
+    if row.refused is not None:
+        raise row.refused
+    return _name(row.cells, column)
+
+
 def is_wanted(row: FileRow, where: Mapping[str, str]) -> bool:
     """Whether every filtered column has its value; a row that could not be read is always wanted: it is reported."""
     return row.refused is not None or all(plain(row.cells.get(column)) == value for column, value in where.items())
