@@ -1,14 +1,15 @@
 """`shifty up`, `down`, `migrate`, and the processes that `up` starts."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 import uvicorn
 
-from shifty_pipelines.cli.start import FirstCredentials, first_tenant, prepare, start_children
+from shifty_pipelines.cli.start import FirstCredentials, Started, first_tenant, prepare, start_children
 from shifty_pipelines.cli.terminal import console, step
 from shifty_pipelines.kernel.embedded_postgres import EmbeddedPostgres
 from shifty_pipelines.kernel.errors import Conflict
@@ -32,9 +33,7 @@ class PortTaken(Conflict):
 def up() -> None:
     """Start the platform in the foreground: database, API on 13 ports, Dagster. Ctrl-C stops all of it."""
     settings = Settings()
-    with hold(settings.home) as lock:
-        with step("database: start, bootstrap, migrate, prove isolation"):
-            started = prepare(settings)
+    with hold(settings.home) as lock, prepared(settings) as started:
         credentials = first_tenant(started.platform)
         supervisor = Supervisor(settings.home, lock, watch=keep_database(settings), say=console.print)
         try:
@@ -44,8 +43,6 @@ def up() -> None:
             supervisor.run()
         finally:
             supervisor.stop()
-            started.platform.dispose()
-            stop_database(settings)
     console.print("stopped")
 
 
@@ -130,6 +127,20 @@ def dagster_ui(workspace: Path) -> None:
         token=secret_file(settings.home / "secrets", "operator-token"),
         allowed_hosts=settings.allowed_hosts,
     )
+
+
+@contextmanager
+def prepared(settings: Settings) -> Iterator[Started]:
+    """The platform on its database; at the end, a refusal's too, the embedded server is stopped."""
+    try:
+        with step("database: start, bootstrap, migrate, prove isolation"):
+            started = prepare(settings)
+        try:
+            yield started
+        finally:
+            started.platform.dispose()
+    finally:
+        stop_database(settings)
 
 
 def stop_database(settings: Settings) -> None:

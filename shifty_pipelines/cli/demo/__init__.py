@@ -14,8 +14,8 @@ from shifty_pipelines.cli.demo.footprint import Footprint
 from shifty_pipelines.cli.demo.operator import Operator
 from shifty_pipelines.cli.demo.story import Story
 from shifty_pipelines.cli.demo.summary import show
-from shifty_pipelines.cli.processes import embedded, keep_database, stop_database
-from shifty_pipelines.cli.start import Started, prepare, start_children
+from shifty_pipelines.cli.processes import embedded, keep_database, prepared
+from shifty_pipelines.cli.start import Started, start_children
 from shifty_pipelines.cli.terminal import console, step
 from shifty_pipelines.kernel.secret_files import secret_file
 from shifty_pipelines.kernel.supervisor import Supervisor, hold
@@ -59,9 +59,7 @@ def demo(
 @contextmanager
 def _running_platform(settings: Settings, *, keep: bool) -> Iterator[Started]:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is below is stopped, as by Ctrl-C
-    with hold(settings.home) as lock:
-        with step("database: start, bootstrap, migrate, prove isolation"):
-            started = prepare(settings)
+    with hold(settings.home) as lock, prepared(settings) as started:
         supervisor = Supervisor(settings.home, lock, watch=keep_database(settings), say=console.print)
         try:
             with step("processes: API, code server, Dagster UI, daemon"):
@@ -72,8 +70,6 @@ def _running_platform(settings: Settings, *, keep: bool) -> Iterator[Started]:
                 supervisor.run()
         finally:
             supervisor.stop()
-            started.platform.dispose()
-            stop_database(settings)
 
 
 def _postmaster(settings: Settings) -> Callable[[], int | None]:
