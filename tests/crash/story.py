@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shifty_pipelines.bootstrap import Platform
-from shifty_pipelines.cli.demo.cast import Person, _signed_in
+from shifty_pipelines.cli.demo.cast import Person, signed_in
 from shifty_pipelines.contexts.tenancy.domain import NewTenant, NewUser
 from shifty_pipelines.flows.entrance import found_tenant
 from shifty_pipelines.kernel.tenant import Role, TenantId, system_actor
@@ -65,7 +65,7 @@ class Story:
         with platform.open(system_actor(tenant_id)) as services:
             for user in users[1:]:
                 services.tenancy.add_user(user)
-        people = [_signed_in(gateway, name, user) for name, user in zip(names, users, strict=True)]
+        people = [signed_in(gateway, name, user) for name, user in zip(names, users, strict=True)]
         seen = engineer.seen = Counter()
         clients = {person.user_id: Client(gateway, person.token, seen) for person in people}
         owner: Person = people[0]

@@ -69,9 +69,9 @@ def _found(platform: Platform, gateway: str, shop: str, number: str) -> Tenant:
     with platform.open(system_actor(tenant_id)) as services:
         for name in crowd:
             services.tenancy.add_user(users[name])
-    tls = ssl.create_default_context()  # one for all: each costs as much as a sign-in
+    tls = ssl.create_default_context()
     with ThreadPoolExecutor(4) as pool:
-        people = list(pool.map(lambda name: _signed_in(gateway, tls, name, users[name]), users))
+        people = list(pool.map(lambda name: signed_in(gateway, name, users[name], tls=tls), users))
     return Tenant(
         tenant_id=tenant_id,
         shop=shop,
@@ -82,9 +82,10 @@ def _found(platform: Platform, gateway: str, shop: str, number: str) -> Tenant:
     )
 
 
-def _signed_in(gateway: str, tls: ssl.SSLContext, name: str, user: NewUser) -> Person:
+def signed_in(gateway: str, name: str, user: NewUser, *, tls: ssl.SSLContext | None = None) -> Person:
+    """A person with a client of their own; many share one `tls`, which costs as much to make as a sign-in."""
     credentials = {"email": user.email, "password": user.password}
-    client = httpx.Client(base_url=gateway, timeout=TIMEOUT_S, verify=tls)
+    client = httpx.Client(base_url=gateway, timeout=TIMEOUT_S, verify=tls or True)
     body = client.post("/api/v1/auth/login", json=credentials).raise_for_status().json()
     client.headers["Authorization"] = f"Bearer {body['token']}"
     return Person(
