@@ -31,10 +31,9 @@ def show(outcomes: Sequence[Outcome], *, elapsed_s: float, peak_bytes: int) -> N
         )
     if whole.adapter is not None and whole.adapter.verdict == "refused":
         console.print("[yellow]note[/]     the gate refused the adapter against the baseline, which goes on serving")
-    for when, answer in zip(("baseline", "adapter promoted", "rolled back"), whole.answers, strict=False):
-        console.print(
-            f"answer   {when}: version {answer['version']} says {answer['label']} ({answer['confidence']:.3f})"
-        )
+    for when, answer in zip(("baseline", "second promoted", "rolled back"), whole.answers, strict=False):
+        made = f"version {answer['version']}, {_kind_of(whole, answer['version'])},"
+        console.print(f"answer   {when}: {made} says {answer['label']} ({answer['confidence']:.3f})")
     console.print(
         f"took     {elapsed_s:.0f} s; peak memory of all our processes {peak_bytes / GIB:.2f} GiB (summed PSS)"
     )
@@ -61,6 +60,12 @@ def _lines(outcomes: Sequence[Outcome]) -> list[tuple[str, list[str]]]:
         ("macro F1, look-up of the error type", [f"{outcome.look_up_f1:.2f}" for outcome in outcomes]),
         ("verdict", [outcome.adapter.verdict if outcome.adapter else "" for outcome in outcomes]),
     ]
+
+
+def _kind_of(outcome: Outcome, version: int) -> str:
+    """What answers: the baseline is a frozen head, a training registers the better of its two candidates."""
+    adapter = outcome.adapter
+    return adapter.kind if adapter is not None and adapter.version == version else "frozen_head"
 
 
 def _decided(card: Mapping[str, Any]) -> str:
