@@ -14,9 +14,9 @@ from shifty_pipelines.cli.demo.models import Trained
 from shifty_pipelines.cli.demo.operator import Operator
 from shifty_pipelines.cli.terminal import SideBySide, console, side_by_side, step
 
-#: The measured recipe, shortened to the demo's minutes: ten epochs of some ninety rows are forty steps. Left alone it
-#: takes a hundred at least, and then learns anew from all rows.
-SHORTENED = {"epochs": 10}
+#: The measured recipe, shortened to the demo's minutes: left alone it takes a hundred steps at least, and then learns
+#: anew from all rows.
+SHORTENED = {"epochs": 5}
 CURATE = "curate"
 QUESTION = (
     "KeyError: 'postcode' at shop/checkout.py.read_address: return Address(form['street'], form['postcode'], "
