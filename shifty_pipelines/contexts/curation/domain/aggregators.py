@@ -15,6 +15,7 @@ from shifty_pipelines.contexts.curation.domain.dawid_skene import (
 from shifty_pipelines.contexts.curation.domain.ebcc import EBCC, ebcc
 from shifty_pipelines.contexts.curation.domain.majority import MAJORITY, majority
 from shifty_pipelines.contexts.curation.domain.one_coin import ONE_COIN, one_coin
+from shifty_pipelines.contexts.curation.domain.ordinal import ORDINAL, ordinal
 from shifty_pipelines.contexts.curation.domain.prototypes import PROTOTYPES, shared_prototypes
 from shifty_pipelines.contexts.curation.domain.votes import Votes
 
@@ -41,5 +42,6 @@ AGGREGATORS: Mapping[str, Aggregator] = {
     POOLED_DAWID_SKENE.name: pooled_dawid_skene,
     EBCC.name: ebcc,
     PROTOTYPES.name: shared_prototypes,
+    ORDINAL.name: ordinal,
     COMMITTEE.name: _committee,
 }
