@@ -7,7 +7,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 from starlette.exceptions import HTTPException
 
 from shifty_pipelines.api.answers import AnyTextResponse, FlatRefusal, Refusal
@@ -122,6 +122,14 @@ def _http(request: Request, error: Exception) -> JSONResponse:
 def _database(request: Request, error: Exception) -> JSONResponse:
     """The database is down, or went down under the request; whether that was done already nobody knows."""
     assert isinstance(error, DBAPIError)  # noqa: S101  # registered for this class
+    if isinstance(error, DataError) and getattr(error.orig, "sqlstate", "") is None:
+        # The driver itself refused a value, before the database saw it: a NUL in a text, a moment after the year 9999.
+        return refusal(
+            request,
+            status=400,
+            code="kernel.invalid_value",
+            error="A value of the request cannot be stored: remove NUL characters; give moments before the year 9999.",
+        )
     is_gone = error.connection_invalidated or getattr(error.orig, "sqlstate", "") is None
     if not is_gone:
         return _bug(request, error)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from pyarrow.lib import ArrowException
 
 from shifty_pipelines.contexts.inference.domain import Answers
 from shifty_pipelines.contexts.registry.domain.gate import (
@@ -25,10 +26,11 @@ from shifty_pipelines.contexts.registry.domain.scores import NO_LABEL, scores
 from shifty_pipelines.contexts.registry.models import ModelEvaluation, ModelVersion
 from shifty_pipelines.flows.model_files import FilesNotWhole, fetch_version, servable
 from shifty_pipelines.flows.workshop import Workshop
-from shifty_pipelines.kernel.directory_archive import unpack_directory
+from shifty_pipelines.kernel.directory_archive import ArchiveMalformed, unpack_directory
 from shifty_pipelines.kernel.errors import NotFound, ShiftyError
 from shifty_pipelines.kernel.events import DeliveredEvent
 from shifty_pipelines.kernel.keys import KeyErased
+from shifty_pipelines.kernel.store import AssetBroken
 from shifty_pipelines.kernel.tenant import Actor, TenantId, system_actor
 
 
@@ -98,9 +100,10 @@ def answers_of_serving(
     try:
         with workshop.open(actor) as services, services.lifecycle.open_asset(uuid.UUID(report)) as source:
             found = unpack_directory(source, unpacked)
-    except (NotFound, KeyErased):
+        answers = read_predictions(found / "predictions.parquet", rows)[serving.kind]
+    except (NotFound, KeyErased, AssetBroken, ArchiveMalformed, FilesNotWhole, KeyError, ArrowException):
+        # Erased, damaged, or of other rows after all: the model itself still answers.
         return ask_version(workshop, actor, serving, rows)
-    answers = read_predictions(found / "predictions.parquet", rows)[serving.kind]
     return Answers(labels=rows.labels, probabilities=answers.tolist())
 
 

@@ -57,6 +57,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=10,
             pool_pre_ping=True,  # the embedded server may have been restarted under us
+            hide_parameters=True,  # an error's text would carry values of rows into logs and Dagster's events
             connect_args={"application_name": application_name, "connect_timeout": 10},
         )
 

@@ -24,7 +24,7 @@ def test_the_answer_changes_with_the_promoted_version_and_back_after_a_rollback(
     assert [answer["label"] for answer in first["predictions"]] == ["bug", "bug"]
     # A softmax over scores 4, 0, 0: e^4 / (e^4 + 2) = 0.9647.
     assert first["predictions"][0]["confidence"] == pytest.approx(0.96466, abs=1e-4)
-    world.owner.data("POST", f"{path}/promote", json={"version": second})
+    world.owner.data("POST", f"{path}/promote", json={"version": second, "reason": "by hand"})
     moved = ask(world, line, "the page")
     assert (moved["version"], moved["predictions"][0]["label"]) == (2, "question")
     world.owner.data("POST", f"{path}/rollback")

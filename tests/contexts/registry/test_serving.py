@@ -14,7 +14,7 @@ from shifty_pipelines.contexts.registry.errors import (
 )
 from shifty_pipelines.kernel.errors import NotFound
 from shifty_pipelines.kernel.tenant import TenantId
-from tests.contexts.registry.conftest import OWNER, Shelf
+from tests.contexts.registry.conftest import OWNER, Shelf, report_of
 
 
 def serving(shelf: Shelf, tenant: TenantId, line: uuid.UUID) -> int | None:
@@ -51,11 +51,11 @@ def test_each_rollback_undoes_one_promotion(shelf: Shelf) -> None:
     line = shelf.line(tenant)
     one, two, three = (shelf.version(tenant, line) for _ in range(3))
     for version in (one, two, three, one):
-        promote(shelf, tenant, line, version)
+        promote(shelf, tenant, line, version, reason="by hand")
     assert [roll_back(shelf, tenant, line) for _ in range(3)] == [three, two, one]
     with pytest.raises(NothingToRollBack):
         roll_back(shelf, tenant, line)
-    promote(shelf, tenant, line, three)
+    promote(shelf, tenant, line, three, reason="by hand")
     assert roll_back(shelf, tenant, line) == one
     assert serving(shelf, tenant, line) == one
 
@@ -89,6 +89,25 @@ def test_a_person_promotes_an_inconclusive_version_with_a_reason(shelf: Shelf) -
     assert serving(shelf, tenant, line) == version
 
 
+def test_a_verdict_against_another_incumbent_than_serves_now_needs_a_reason(shelf: Shelf) -> None:
+    """Both were compared with the majority while nothing served: that says nothing about the one that serves since."""
+    tenant = shelf.tenant()
+    line = shelf.line(tenant)
+    one, two = shelf.version(tenant, line), shelf.version(tenant, line)
+    promote(shelf, tenant, line, two)
+    for how in ({}, {"reason": " "}, {"reason": "nightly", "as_platform": True}):
+        with pytest.raises(NotPromotable, match="another version than serves now"):
+            promote(shelf, tenant, line, one, **how)
+    assert serving(shelf, tenant, line) == two
+    with shelf.open(tenant) as registry:
+        again = registry.start_evaluation(line, one)
+        registry.complete_evaluation(
+            again.id, report_of(Verdict.PASSED), metrics={"f1Score": 0.5}, incumbent_version=two
+        )
+    promote(shelf, tenant, line, one)
+    assert serving(shelf, tenant, line) == one
+
+
 def test_a_model_answers_once_it_is_promoted_and_deployed_and_follows_the_alias(shelf: Shelf) -> None:
     tenant = shelf.tenant()
     line = shelf.line(tenant)
@@ -103,7 +122,7 @@ def test_a_model_answers_once_it_is_promoted_and_deployed_and_follows_the_alias(
     with shelf.open(tenant) as registry:
         first = registry.deploy(line, instance_id="local")
         assert registry.deploy(line, instance_id="local").id == first.id
-    promote(shelf, tenant, line, two)
+    promote(shelf, tenant, line, two, reason="by hand")
     with shelf.open(tenant) as registry:
         assert registry.answering_version(line).version == two
         assert registry.deploy(line, instance_id="local").version == two

@@ -176,11 +176,12 @@ class Asked:
         self.real.close()
 
 
-@pytest.mark.parametrize("report", ["kept", "erased"])
+@pytest.mark.parametrize("report", ["kept", "erased", "damaged"])
 def test_on_the_same_dataset_version_the_serving_model_is_asked_only_if_its_report_is_gone(
     lab: Lab, warm: Trainer, report: str
 ) -> None:
-    dataset = lab.dataset()
+    """The second is a control, so that its own answers are no use in place of the first's."""
+    dataset = lab.dataset(sample_rows({"train": 20, "validation": 8, "test": 35}))
     first = run(lab, lab.request(dataset, kind=JobKind.FROZEN_HEAD), trainer=warm)
     assert first.version is not None
     assert first.evaluation is not None
@@ -190,14 +191,18 @@ def test_on_the_same_dataset_version_the_serving_model_is_asked_only_if_its_repo
     if report == "erased":
         assert asset.key_slot is not None
         lab.platform.keys.erase(lab.tenant_id, [asset.key_slot])
+    elif report == "damaged":
+        (stored,) = lab.platform.runs._root.parent.rglob(Path(asset.storage_location).name)
+        stored.write_bytes(stored.read_bytes()[:-1])
     asked = Asked(lab.platform.predictor)
     lab = dataclasses.replace(lab, platform=dataclasses.replace(lab.platform, predictor=asked))
-    second = run(lab, lab.request(dataset, kind=JobKind.FROZEN_HEAD), trainer=warm)
+    second = run(lab, lab.request(dataset, kind=JobKind.FROZEN_HEAD, control="permuted_labels"), trainer=warm)
     assert second.evaluation is not None
-    assert asked.times == (1 if report == "erased" else 0)
-    assert second.evaluation.incumbent_version == 1
+    assert asked.times == (0 if report == "kept" else 1)
+    assert (second.evaluation.incumbent_version, second.evaluation.verdict) == (1, "refused")
     incumbent = second.evaluation.metrics["comparedWith"]["incumbent"]
     assert incumbent["f1Score"] == pytest.approx(first.evaluation.metrics["f1Score"])
+    assert second.evaluation.metrics["f1Score"] < incumbent["f1Score"]
 
 
 def test_a_killed_trainer_is_tried_again_from_its_checkpoint(lab: Lab, warm: Trainer) -> None:

@@ -45,14 +45,22 @@ def rollback_target(moves: Sequence[AliasMove]) -> int | None:
     return served[-2] if len(served) > 1 else None
 
 
-def promotion_obstacle(verdict: Verdict | None, *, reason: str | None, is_person: bool) -> str | None:
-    """Why a version of this verdict may not be promoted; None where it may."""
-    if verdict is Verdict.PASSED:
+def promotion_obstacle(
+    verdict: Verdict | None, *, is_of_today: bool, reason: str | None, is_person: bool
+) -> str | None:
+    """Why a version of this verdict may not be promoted; None where it may.
+
+    A verdict is of today while the version it was given against still serves; an older one says nothing about the
+    present incumbent, and counts as inconclusive.
+    """
+    if verdict is Verdict.PASSED and is_of_today:
         return None
     if verdict is None:
         return "it has no completed evaluation; evaluate it first"
     if verdict is Verdict.REFUSED:
         return "its evaluation refused it; train a better version"
+    if verdict is Verdict.PASSED and not (is_person and (reason or "").strip()):
+        return "its evaluation compared it with another version than serves now; evaluate it again, or give a reason"
     if not is_person or not (reason or "").strip():
         return "its evaluation is inconclusive; a person may promote it by giving a reason"
     return None

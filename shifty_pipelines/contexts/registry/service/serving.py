@@ -35,7 +35,8 @@ class Serving(RegistryUseCases):
         Raises:
             NotFound: no such model or version.
             NotTrained: the model is a base.
-            NotPromotable: refused, a control, not evaluated, invalidated, or inconclusive without a person's reason.
+            NotPromotable: refused, a control, not evaluated, invalidated, or inconclusive without a person's reason;
+                also without one, where another version serves than the one it was compared with.
         """
         self._locked_line(model_id)
         row = self.version(model_id, version)
@@ -46,7 +47,12 @@ class Serving(RegistryUseCases):
             return row
         evaluation = self.repository.last_verdict(model_id, version)
         verdict = Verdict(evaluation.verdict) if evaluation and evaluation.verdict else None
-        obstacle = promotion_obstacle(verdict, reason=reason, is_person=self.work.actor.user_id is not None)
+        obstacle = promotion_obstacle(
+            verdict,
+            is_of_today=evaluation is not None and evaluation.incumbent_version == before,
+            reason=reason,
+            is_person=self.work.actor.user_id is not None,
+        )
         if obstacle is not None:
             raise NotPromotable(version, obstacle)
         if "control" in row.metrics:
