@@ -71,7 +71,10 @@ class ModelShelf:
             report = GateReport(
                 verdict=verdict, against=Opponent.MAJORITY, rows=60, difference=0, low=0, high=0, recall_losses=()
             )
-            services.registry.complete_evaluation(evaluation.id, report, metrics={}, incumbent_version=None)
+            serving = services.registry.serving_version(version.model_id)
+            services.registry.complete_evaluation(
+                evaluation.id, report, metrics={}, incumbent_version=serving.version if serving else None
+            )
             return version.version
 
     def served(self, *, versions: int = 1, favourite: str | None = None) -> str:

@@ -58,6 +58,34 @@ def test_no_field_of_any_body_breaks_on_half_a_character(gateway: TestClient, ne
     assert probes > 50
 
 
+def test_no_field_of_any_body_breaks_on_a_nul(gateway: TestClient, new_world: Callable[[], World]) -> None:
+    """PostgreSQL's texts hold none; the driver refuses them before the database sees them."""
+    world, wrong = new_world(), []
+    document = gateway.get("/openapi.json").json()
+    for verb, path in sorted(RULES):
+        fields = [field for field in body_fields(document, verb, path) if field.schema.get("type") != "object"]
+        if not fields:
+            continue
+        other = OTHER_BODIES.get((verb, path))
+        twin = TWINS[verb, path](world, world.owner) if other is None else Twin(body=other)
+        url = path.format(**twin.path_ids, **twin.other_path)
+        for field in fields:
+            answer = post_json(world, verb, url, with_value(twin.body, field.where, "a\x00b"))
+            if answer.status_code >= 500:
+                wrong.append(f"{verb} {path} {field.name}: {answer.status_code} {answer.text}")
+    assert wrong == [], "\n".join(wrong)
+
+
+def test_a_moment_that_no_calendar_of_ours_reaches_is_refused(world: World) -> None:
+    """West of Greenwich the last minutes of 9999 are the year 10000, which neither Python nor the wire has."""
+    world.set_labels()
+    body = {"type": "classify_error", "title": "Why?", "payload": {"message": "m"}}
+    path = f"/api/v1/tenants/{world.tenant_id}/missions"
+    for moment in ("9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59-00:01"):
+        answer = world.owner.call("POST", path, json={**body, "expiresAt": moment})
+        assert answer.status_code == 400, answer.text
+
+
 def test_half_a_character_in_a_sealed_text_comes_back_as_it_came(world: World) -> None:
     body = {**error_body(world.tenant_id), "message": HALF, "metadata": {"deep": [HALF]}}
     made = post_json(world, "POST", "/api/v1/errors", body).json()["data"]

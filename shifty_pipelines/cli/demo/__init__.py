@@ -33,15 +33,16 @@ def demo(
     """Show the main job end to end on real input, and end with what happened.
 
     Two small web shops really fail; their errors become missions; simulated labelers answer them; the labels become a
-    checked dataset for each of the two tenants; an adapter is trained, evaluated, promoted, deployed, rolled back, and
-    answers over the API. A candidate that learnt nothing is refused.
+    checked dataset for each of the two tenants; an adapter is trained and evaluated beside a frozen head, the better of
+    both is registered, promoted, deployed, rolled back, and answers over the API. A candidate that learnt nothing is
+    refused.
     """
     settings = Settings()
     began_s = time.monotonic()
     with _running_platform(settings, keep=keep) as started, Footprint(_postmaster(settings)) as footprint:
         gateway = f"http://{settings.bind}:{settings.base_port}"
         operator_token = secret_file(settings.home / "secrets", "operator-token")
-        with step("people: two tenants, each with an owner and seven simulated labelers"):
+        with step("people: two tenants, each with an owner, a guest and seven simulated labelers"):
             tenants = found_tenants(started.platform, gateway)
         operator = Operator(f"http://127.0.0.1:{settings.dagster_port}", operator_token)
         with started.platform.runs.private("demo") as directory:

@@ -16,6 +16,7 @@ from shifty_pipelines.kernel.tenant import Role, TenantId, system_actor
 SHOPS = ("north", "coast")
 #: As many as a mission may have slots; one of them does not look.
 CROWD = ("good", "good", "good", "average", "average", "average", "spammer")
+GUEST = "guest"
 TIMEOUT_S = 120.0
 
 
@@ -38,8 +39,12 @@ class Tenant:
     shop: str
     owner: Person
     labelers: tuple[Person, ...]
+    #: A member who labels nothing by themselves: whoever runs the demo.
+    guest: Person
     owner_email: str
     owner_password: str = field(repr=False)
+    guest_email: str
+    guest_password: str = field(repr=False)
 
 
 def found_tenants(platform: Platform, gateway: str) -> list[Tenant]:
@@ -50,14 +55,13 @@ def found_tenants(platform: Platform, gateway: str) -> list[Tenant]:
 
 
 def _found(platform: Platform, gateway: str, shop: str, number: str) -> Tenant:
-    password = secrets.token_urlsafe(15)
-    crowd = [f"{competence}-{place}" for place, competence in enumerate(CROWD, 1)]
+    crowd = [GUEST, *(f"{competence}-{place}" for place, competence in enumerate(CROWD, 1))]
     users = {
         name: NewUser(
             email=f"{name}@{shop}-{number}.example",
-            password=password,
+            password=secrets.token_urlsafe(15),
             first_name=name.title(),
-            last_name="Simulated" if name != "owner" else "Demo",
+            last_name="Demo" if name in ("owner", GUEST) else "Simulated",
             role=Role.OWNER if name == "owner" else Role.MEMBER,
         )
         for name in ("owner", *crowd)
@@ -76,9 +80,12 @@ def _found(platform: Platform, gateway: str, shop: str, number: str) -> Tenant:
         tenant_id=tenant_id,
         shop=shop,
         owner=people[0],
-        labelers=tuple(people[1:]),
+        guest=people[1],
+        labelers=tuple(people[2:]),
         owner_email=users["owner"].email,
-        owner_password=password,
+        owner_password=users["owner"].password,
+        guest_email=users[GUEST].email,
+        guest_password=users[GUEST].password,
     )
 
 
@@ -93,5 +100,5 @@ def signed_in(gateway: str, name: str, user: NewUser, *, tls: ssl.SSLContext | N
         name=name,
         client=client,
         token=body["token"],
-        competence=name.partition("-")[0] if name != "owner" else "",
+        competence=name.partition("-")[0] if "-" in name else "",
     )

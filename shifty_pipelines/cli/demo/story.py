@@ -67,6 +67,8 @@ class Story:
         with step("labels: simulated labelers (3 good, 3 average, 1 spammer a tenant) claim and answer"):
             self.competences = labels.label(tenants, self.gateway, self.directory, seed=self.seed)
         self._say_competences()
+        for tenant in tenants:
+            labels.leave_some(tenant)
         with step("curation: consensus, scrubbing, equals, splits, checks, datasets (Dagster job 'curate')"):
             self._curate()
         with side_by_side() as steps:
@@ -85,8 +87,10 @@ class Story:
                 f"try      curl -s -H 'Authorization: Bearer {owner.token}' -H 'content-type: application/json' "
                 f"{self.gateway}/api/v1/models/{model.model_id}/predictions -d {_quoted(body)}"
             )
+        guest = outcome.tenant.guest
+        yield f"guest    {outcome.tenant.guest_email}  password {outcome.tenant.guest_password}"
         yield (
-            f"label    curl -s -H 'Authorization: Bearer {owner.token}' -H 'content-type: application/json' "
+            f"label    curl -s -H 'Authorization: Bearer {guest.token}' -H 'content-type: application/json' "
             f"{self.gateway}/api/v1/tenants/{outcome.tenant.tenant_id}/missions/next -d '{{\"count\": 1}}'"
         )
 
@@ -129,7 +133,9 @@ class Story:
 
     def _serve_an_adapter(self, outcome: Outcome, job: str, steps: SideBySide) -> None:
         self._train_adapter(outcome, job, steps)
-        with steps.step(outcome.tenant.shop, "promotion, the adapter serves on the tenant's 'local' instance"):
+        with steps.step(
+            outcome.tenant.shop, "promotion, the registered version serves on the tenant's 'local' instance"
+        ):
             self._serve(outcome, _made(outcome.adapter))
 
     def _whole_way(self, outcome: Outcome, jobs: Sequence[str], steps: SideBySide) -> None:
