@@ -2,7 +2,7 @@
 
 Files are written into a directory beside the final one, hashed, listed in `MANIFEST.json`, flushed to the disk, and the
 directory is renamed. A reader believes the manifest only after hashing every file again. transformers' own saving
-writes in place and its resume takes the highest number unchecked (docs/decisions, "Checkpoints").
+writes in place and its resume takes the highest number unchecked.
 """
 
 import errno
