@@ -1,6 +1,7 @@
 """The gate: may a new version replace the one that serves? Decided on paired answers to the same test rows. Pure.
 
-A rule on the lower end alone would refuse nine of ten equal models at 60 test rows (measured by simulation; tests/contexts/registry/test_gate.py).
+A rule on the lower end alone would refuse nine of ten equal models at 60 test rows (measured by simulation;
+tests/contexts/registry/test_gate.py).
 """
 
 from dataclasses import dataclass
