@@ -71,6 +71,11 @@ def test_a_hyperparameter_out_of_range_is_refused_by_name_value_and_range(name: 
     assert f"{RANGES[name].minimum:g}" in refused.value.message
 
 
+def test_a_number_of_four_hundred_digits_is_out_of_range() -> None:
+    with pytest.raises(HyperparameterOutOfRange, match="epochs"):
+        checked_hyperparameters({"epochs": 10**400})
+
+
 def test_an_unknown_hyperparameter_is_refused_and_a_null_is_absent() -> None:
     with pytest.raises(HyperparameterUnknown, match="learning_rate"):
         checked_hyperparameters({"learning_rate": 0.1})

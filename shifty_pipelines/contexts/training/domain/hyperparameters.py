@@ -26,7 +26,9 @@ class Range:
 
     def holds(self, value: object) -> bool:
         """Whether a JSON value is a number of this range."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        if isinstance(value, float) and not math.isfinite(value):  # an int of 400 digits is no float at all
             return False
         return self.minimum <= value <= self.maximum and (not self.is_whole or int(value) == value)
 
