@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from shifty_pipelines.kernel.disk_space import refusing_when_full
 from shifty_pipelines.kernel.process_identity import ProcessIdentity
 
 OWNER_NAME = ".owner.json"
@@ -31,14 +32,19 @@ class RunDirectories:
 
     @contextmanager
     def private(self, name: str) -> Iterator[Path]:
-        """A fresh directory for the block; what an earlier run of that name left is removed first."""
+        """A fresh directory for the block; what an earlier run of that name left is removed first.
+
+        Raises:
+            NoSpaceLeft: the disk is full, wherever in the block that was met.
+        """
         directory = self._root / name
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(mode=0o700)
         try:
-            _note_owner(directory)
-            yield directory
+            with refusing_when_full(self._root):
+                _note_owner(directory)
+                yield directory
         finally:
             shutil.rmtree(directory, ignore_errors=True)
 

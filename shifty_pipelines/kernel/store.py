@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from shifty_pipelines.kernel.disk_space import refusing_when_full
 from shifty_pipelines.kernel.errors import Conflict, InvalidValue, NotFound, ShiftyError
 from shifty_pipelines.kernel.keys import KeySlots
 from shifty_pipelines.kernel.store_cipher import SEGMENT_BYTES, decrypting_stream, encrypt
@@ -92,13 +93,14 @@ class AssetStore:
 
         Raises:
             AssetExists: the name is taken; of several puts of one name at once, one wins.
+            NoSpaceLeft: the disk under a local store is full.
         """
         folder = self._folder(tenant_id, name)
         if folder.exists(name):
             raise AssetExists(name)
         slot = self._keys.allocate(tenant_id)[0]  # harmless if what follows fails: a slot without a row
         try:
-            with folder.create(name) as target:
+            with refusing_when_full(Path(self._root)), folder.create(name) as target:
                 copied = encrypt(self._keys.open(tenant_id, slot), source, target, _binding(tenant_id, name, slot))
         except NameTaken:
             raise AssetExists(name) from None

@@ -1,13 +1,14 @@
 """Whole training jobs with the real trainer on a tiny model: progress while it runs, and every way to end."""
 
 import dataclasses
+import errno
 import os
 import signal
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 import pytest
@@ -19,6 +20,7 @@ from shifty_pipelines.contexts.training.domain.jobs import JobKind, Refusal
 from shifty_pipelines.contexts.training.errors import JobNotQueued
 from shifty_pipelines.contexts.training.ports import RunningTrainer, Trainer
 from shifty_pipelines.flows.run_training import TrainingOutcome, Watch, run_training
+from shifty_pipelines.kernel.store import AssetStore
 from tests.flows.training.conftest import Lab, shuffled
 from tests.trainer.conftest import LABELS, sample_rows
 
@@ -203,6 +205,31 @@ def test_on_the_same_dataset_version_the_serving_model_is_asked_only_if_its_repo
     incumbent = second.evaluation.metrics["comparedWith"]["incumbent"]
     assert incumbent["f1Score"] == pytest.approx(first.evaluation.metrics["f1Score"])
     assert second.evaluation.metrics["f1Score"] < incumbent["f1Score"]
+
+
+class FullStore:
+    """The store on a disk that takes no more."""
+
+    def __init__(self, real: AssetStore) -> None:
+        self._real = real
+
+    def put(self, *_: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+def test_a_disk_that_is_full_while_saving_ends_the_job_with_what_to_do(lab: Lab, warm: Trainer) -> None:
+    job_id = lab.request(lab.dataset(), kind=JobKind.FROZEN_HEAD)
+    full = dataclasses.replace(lab.platform, store=FullStore(lab.platform.store))  # type: ignore[arg-type]
+    outcome = run(dataclasses.replace(lab, platform=full), job_id, trainer=warm)
+    assert (outcome.job.status, outcome.job.attempt) == ("failed", 1)
+    assert outcome.job.refusal is not None
+    assert outcome.job.refusal["code"] == "disk.no_space_left"
+    assert "Free some space" in outcome.job.refusal["message"]
+    assert outcome.version is None
+    assert run_directories(lab) == []
 
 
 def test_a_killed_trainer_is_tried_again_from_its_checkpoint(lab: Lab, warm: Trainer) -> None:
