@@ -1,13 +1,13 @@
 """Half characters (lone surrogates), which JSON can write and UTF-8 cannot, in every field of every body."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from starlette.testclient import TestClient
 
 from shifty_pipelines.api.permissions import RULES
-from tests.api.body_fields import body_fields, with_value
+from tests.api.body_fields import BodyField, body_fields, with_value
 from tests.api.conftest import PASSWORD, World, error_body
 from tests.api.twins import TWINS, Twin
 
@@ -31,16 +31,20 @@ def post_json(world: World, verb: str, url: str, body: object) -> Any:
     return world.owner.call(verb, url, content=json.dumps(body), headers=headers)
 
 
-def test_no_field_of_any_body_breaks_on_half_a_character(gateway: TestClient, new_world: Callable[[], World]) -> None:
-    world, wrong, probes = new_world(), [], 0
+def bodies(gateway: TestClient, world: World) -> Iterator[tuple[str, str, str, Twin, list[BodyField]]]:
+    """Every route that takes a body: verb, path, its address, a request that succeeds, and the fields."""
     document = gateway.get("/openapi.json").json()
     for verb, path in sorted(RULES):
         fields = body_fields(document, verb, path)
-        if not fields:
-            continue
-        other = OTHER_BODIES.get((verb, path))
-        twin = TWINS[verb, path](world, world.owner) if other is None else Twin(body=other)
-        url = path.format(**twin.path_ids, **twin.other_path)
+        if fields:
+            other = OTHER_BODIES.get((verb, path))
+            twin = TWINS[verb, path](world, world.owner) if other is None else Twin(body=other)
+            yield verb, path, path.format(**twin.path_ids, **twin.other_path), twin, fields
+
+
+def test_no_field_of_any_body_breaks_on_half_a_character(gateway: TestClient, new_world: Callable[[], World]) -> None:
+    world, wrong, probes = new_world(), [], 0
+    for verb, path, url, twin, fields in bodies(gateway, world):
         for field in fields:
             text = HALF if field.schema.get("type") != "object" else {HALF: [HALF]}
             answer = post_json(world, verb, url, with_value(twin.body, field.where, text))
@@ -60,20 +64,15 @@ def test_no_field_of_any_body_breaks_on_half_a_character(gateway: TestClient, ne
 
 def test_no_field_of_any_body_breaks_on_a_nul(gateway: TestClient, new_world: Callable[[], World]) -> None:
     """PostgreSQL's texts hold none; the driver refuses them before the database sees them."""
-    world, wrong = new_world(), []
-    document = gateway.get("/openapi.json").json()
-    for verb, path in sorted(RULES):
-        fields = [field for field in body_fields(document, verb, path) if field.schema.get("type") != "object"]
-        if not fields:
-            continue
-        other = OTHER_BODIES.get((verb, path))
-        twin = TWINS[verb, path](world, world.owner) if other is None else Twin(body=other)
-        url = path.format(**twin.path_ids, **twin.other_path)
-        for field in fields:
+    world, wrong, probes = new_world(), [], 0
+    for verb, path, url, twin, fields in bodies(gateway, world):
+        for field in [field for field in fields if field.schema.get("type") != "object"]:
+            probes += 1
             answer = post_json(world, verb, url, with_value(twin.body, field.where, "a\x00b"))
             if answer.status_code >= 500:
                 wrong.append(f"{verb} {path} {field.name}: {answer.status_code} {answer.text}")
     assert wrong == [], "\n".join(wrong)
+    assert probes > 50
 
 
 def test_a_moment_that_no_calendar_of_ours_reaches_is_refused(world: World) -> None:
